@@ -1,0 +1,22 @@
+/** What stops a command or the start of the program, with a sentence that says what to do. */
+export const OPERATOR_FAULTS = {
+  "config.invalid": "Each line names a setting; docs/settings.md explains them.",
+  "store.locked": "Another Tidings process works on this data folder; stop it or choose another folder.",
+  "store.newer": "The data was written by a newer Tidings; start that version or restore a backup.",
+  "store.corrupt": "The database file is damaged; restore a backup.",
+  "port.taken": "Another program listens on this port; set PORT to another one.",
+  "server.unreachable": "No Tidings answers there; start it with `tidings start` or point TIDINGS_URL at it.",
+} as const satisfies Record<string, string>;
+
+export type OperatorFaultCode = keyof typeof OPERATOR_FAULTS;
+
+/** Something the operator can act on. Everything else that is thrown is a bug. */
+export class OperatorFault extends Error {
+  readonly code: OperatorFaultCode;
+
+  constructor(code: OperatorFaultCode, detail: string, options?: ErrorOptions) {
+    super(`${detail} [${code}]`, options);
+    this.name = "OperatorFault";
+    this.code = code;
+  }
+}

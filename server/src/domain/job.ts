@@ -1,0 +1,77 @@
+/**
+ * A job is the promise that something will be done. It lives from the commit that enqueues it to the commit that ends
+ * it, and is in one of three places:
+ *
+ *     waiting ──due──▶ ready ──claim──▶ held ──end: done──▶ gone
+ *        ▲               ▲               │ ├──end: again──▶ waiting or ready
+ *        └── again, later┴──lease over───┘ └──end: dead───▶ dead letter ──revive──▶ ready
+ *
+ * Waiting and held are the same thing to the store: invisible until a time. A timer that is due and a lease that ran
+ * out make a job visible again by the same statement (SQS calls it the visibility timeout).
+ */
+
+/** Who goes first. Transactional work (a login code) is never behind bulk work (a campaign). */
+export const LANES = ["transactional", "bulk"] as const;
+export type Lane = (typeof LANES)[number];
+
+export type NewJob = {
+  /** Unique among living jobs; a second job of the same key is not enqueued. */
+  readonly key: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  /** Place within the lane, a virtual time: lower goes first. Given by the fair clock so that many shares alternate. */
+  readonly turn: number;
+  /** Unix epoch ms; what lies in the past is ready at once. */
+  readonly dueMs: number;
+  /** JSON text; small. Large things lie in the rows or blobs that it names. */
+  readonly payload: string;
+  readonly traceparent: string | null;
+};
+
+/** A job in the hands of this process. */
+export type Job = {
+  readonly key: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly payload: string;
+  readonly traceparent: string | null;
+  /** How often it has been claimed since it was enqueued or last made progress; 1 at the first claim. */
+  readonly attempt: number;
+  /** Grows with each claim. Whoever commits with an older one is refused. */
+  readonly fence: number;
+  readonly turn: number;
+  readonly enqueuedMs: number;
+};
+
+export type JobRef = { readonly key: string; readonly fence: number };
+
+export type JobEnd =
+  | { readonly kind: "done" }
+  /**
+   * The lease goes on and the payload moves (null: unchanged). For work that proceeds in steps under one lease; a step
+   * is progress, so attempts start over at 1.
+   */
+  | { readonly kind: "keep"; readonly payload: string | null }
+  /** Comes back when due. `attempts: "reset"` after progress, `"count"` after a failure, with its `error`. */
+  | {
+      readonly kind: "again";
+      readonly payload: string;
+      readonly dueMs: number;
+      readonly turn: number;
+      readonly attempts: "count" | "reset";
+      readonly error: string | null;
+    }
+  | { readonly kind: "dead"; readonly error: string };
+
+/** A job that gave up; kept until someone revives or discards it. */
+export type DeadJob = {
+  readonly key: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly payload: string;
+  readonly traceparent: string | null;
+  readonly attempt: number;
+  readonly error: string;
+  readonly enqueuedMs: number;
+  readonly deadMs: number;
+};

@@ -1,0 +1,250 @@
+import type { DeadJob, Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
+import type { Document, DocumentExpectation, DocumentKey, DocumentPut, DocumentQuery } from "#domain/document.ts";
+import type { NewEvent, Position, RecordedEvent } from "#domain/event.ts";
+import type { MessageId, RequestId } from "#domain/ids.ts";
+import type { MessagePatch, MessageRecord, MessageStatus, NewMessage } from "#domain/message.ts";
+
+/**
+ * What we ask of the place that keeps our state: to commit effects, to hand out jobs, and to answer reads. Everything
+ * takes and gives batches. Nothing here knows SQL.
+ *
+ * Every method may reject with a `StoreFault` when the store cannot do it now (disk full, database away); the caller
+ * may try again, nothing was half done. Times are Unix epoch ms of the clock that the driver was opened with.
+ */
+export interface Store extends AsyncDisposable {
+  readonly can: {
+    /** Several processes may open it at once; `wake` tells of the others' commits. */
+    readonly manyNodes: boolean;
+    /** What was committed survives the end of the process. */
+    readonly durable: boolean;
+  };
+
+  /**
+   * Commits every unit whose conditions hold, all of them in one transaction and in the order given, durable when the
+   * promise resolves. `verdicts[i]` belongs to `units[i]`. A unit sees the effects of those before it.
+   */
+  commit(units: readonly Unit[]): Promise<readonly Verdict[]>;
+
+  /** Takes up to `limit` ready jobs per ask, lowest turn first, and holds them for `leaseMs`. */
+  claim(asks: readonly ClaimAsk[], leaseMs: number): Promise<readonly Job[]>;
+  /** Holds jobs for `leaseMs` from now. Returns those that are no longer ours: stop working on them. */
+  extend(jobs: readonly JobRef[], leaseMs: number): Promise<readonly JobRef[]>;
+  /** Gives jobs back untouched, ready at once and without counting the attempt. */
+  release(jobs: readonly JobRef[]): Promise<void>;
+  /** Makes up to `limit` jobs ready whose time has come or whose lease is over; tells when the next one is due. */
+  wakeDue(limit: number): Promise<{ readonly woken: number; readonly nextDueMs: number | null }>;
+  /** Calls back when jobs may have become ready or events were appended by *another* process; if `can.manyNodes`. */
+  onWake(listener: () => void): void;
+
+  /** Events after a position, oldest first, only those whose commit is final: none can appear before them later. */
+  readJournal(ask: JournalAsk): Promise<JournalPage>;
+  /** Oldest first. Of one subject, e.g. a message's history. */
+  eventsOf(subject: string, limit: number): Promise<readonly RecordedEvent[]>;
+  /**
+   * `first` is the oldest kept (0 if none), `last` the newest ever given, kept or not; `bytes` is an estimate of what the
+   * journal occupies.
+   */
+  journalBounds(): Promise<{ readonly first: Position; readonly last: Position; readonly bytes: number }>;
+  /** Deletes up to `limit` of the oldest events that are at or before `upTo` and whose `timeMs` is before `olderThanMs`. */
+  trimJournal(upTo: Position, olderThanMs: number, limit: number): Promise<number>;
+  checkpoints(consumer: string | null): Promise<readonly Checkpoint[]>;
+
+  requests(ids: readonly RequestId[]): Promise<readonly (StoredRequest | null)[]>;
+  messages(ids: readonly MessageId[]): Promise<readonly (MessageRecord | null)[]>;
+  /**
+   * Newest `enqueuedMs` first. Looks at a bounded number of rows: a page may be short, even empty, although there is a
+   * next. A cursor that no page has given finds nothing.
+   */
+  listMessages(
+    filter: MessageFilter,
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<MessagePage>;
+  /** Messages of a request by status: the balance of "was everybody told?". */
+  countOutcomes(request: RequestId): Promise<OutcomeCounts>;
+
+  documents(keys: readonly DocumentKey[]): Promise<readonly (Document | null)[]>;
+  listDocuments(query: DocumentQuery): Promise<readonly Document[]>;
+
+  once(keys: readonly string[]): Promise<readonly (OnceRecord | null)[]>;
+  /** Living jobs by key: what is waiting, when it is due, whether somebody holds it. */
+  jobs(keys: readonly string[]): Promise<readonly (JobState | null)[]>;
+  /** Dead letters by key, in code point order, after the key given. */
+  deadJobs(ask: {
+    readonly queue: string | null;
+    readonly after: string | null;
+    readonly limit: number;
+  }): Promise<readonly DeadJob[]>;
+  deadJob(key: string): Promise<DeadJob | null>;
+
+  /** Depth and age of every queue and lane, as the metrics show them. */
+  depths(): Promise<readonly QueueDepth[]>;
+  /** Of these blob ids, those that no commit has named. */
+  unnamedBlobs(ids: readonly string[]): Promise<readonly string[]>;
+  /** Forgets idempotency records that have expired, a bounded number at a time; returns how many. */
+  sweep(limit: number): Promise<number>;
+}
+
+/** What commits together or not at all. */
+export type Unit = Conditions & Effects;
+
+export type Conditions = {
+  /** The job whose result this is. Refused (`fenced`) when someone else has claimed it since. */
+  readonly job?: { readonly ref: JobRef; readonly end: JobEnd };
+  /** Removes this job if it exists and nobody holds it; otherwise refused (`held` or `gone`). Cancelling. */
+  readonly take?: string;
+  /** Refused (`repeated`) when a record with this key exists and has not expired. Idempotency. */
+  readonly once?: OnceRecord;
+  /** Refused (`stale`) when a document has changed since it was read. */
+  readonly expect?: readonly DocumentExpectation[];
+  /**
+   * Revives or discards this dead letter; refused (`gone`) when it is not there, and (`held`) when it would be revived
+   * beside a living job of its key. Revived it is as if enqueued now, at its old turn, with no attempts.
+   */
+  readonly dead?: { readonly key: string; readonly then: "revive" | "discard"; readonly payload?: string };
+};
+
+export type Effects = {
+  readonly requests?: readonly StoredRequest[];
+  /** A message that exists already is left alone, and so are its `job` and `events`: nobody is written to twice. */
+  readonly messages?: readonly MessageBirth[];
+  /** A status that may not replace the present one (`supersedes`) is left out, and its reason and error with it. */
+  readonly patches?: readonly MessagePatch[];
+  readonly jobs?: readonly EnqueuedJob[];
+  /** A foreign event (`id` not null) whose source and id the journal holds already is not appended again. */
+  readonly events?: readonly NewEvent[];
+  readonly puts?: readonly DocumentPut[];
+  readonly deletes?: readonly DocumentKey[];
+  /** Deletes every document of a collection whose id begins so, before `deletes` and `puts`. */
+  readonly clear?: readonly { readonly collection: string; readonly prefix: string }[];
+  readonly checkpoints?: readonly Checkpoint[];
+  readonly blobs?: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
+  /** The request and all its messages; what is archived already keeps its time. */
+  readonly archive?: readonly { readonly request: RequestId; readonly atMs: number }[];
+};
+
+export type MessageBirth = {
+  readonly message: NewMessage;
+  readonly job: EnqueuedJob | null;
+  readonly events: readonly NewEvent[];
+};
+
+/** `heldForMs`: born in this process' hands, with attempt 1 and fence 1, so that it needs no claim. Null: not. */
+export type EnqueuedJob = NewJob & { readonly heldForMs: number | null };
+
+export type Verdict =
+  | {
+      readonly kind: "committed";
+      /** Keys of the unit's jobs that were not enqueued because their message or a living job of that key existed. */
+      readonly skipped: readonly string[];
+    }
+  | { readonly kind: "fenced" }
+  | { readonly kind: "held" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "repeated"; readonly record: OnceRecord }
+  | { readonly kind: "stale"; readonly key: DocumentKey };
+
+/** The first answer to a call with an idempotency key. */
+export type OnceRecord = {
+  /** Scope and key: path and header. */
+  readonly key: string;
+  /** Digest of what was asked, to tell a replay from a mistake. */
+  readonly fingerprint: string;
+  readonly status: number;
+  readonly body: string;
+  readonly expiresMs: number;
+};
+
+export type StoredRequest = {
+  readonly id: RequestId;
+  /** The accepted call as JSON text; what was too large is a reference to a blob. */
+  readonly body: string;
+  readonly acceptedMs: number;
+  readonly lane: Lane;
+  readonly traceparent: string | null;
+  readonly archivedMs: number | null;
+};
+
+export type ClaimAsk = { readonly queue: string; readonly lane: Lane; readonly limit: number };
+
+export type JournalAsk = {
+  readonly after: Position;
+  readonly limit: number;
+  /** Only events whose key falls into this partition: `partitionOf(key, of) === index`. */
+  readonly partition?: { readonly index: number; readonly of: number };
+};
+
+export type JournalPage = {
+  readonly events: readonly RecordedEvent[];
+  /**
+   * Everything up to here has been looked at: the next page begins after it. A page of a partition may be empty although
+   * this has moved; at the end of the journal it does not move.
+   */
+  readonly upTo: Position;
+};
+
+export type Checkpoint = {
+  readonly consumer: string;
+  readonly partition: number;
+  /** Everything up to here is done. */
+  readonly position: Position;
+  readonly updatedMs: number;
+};
+
+export type JobState = {
+  readonly key: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly state: "waiting" | "ready" | "held";
+  readonly dueMs: number;
+  readonly attempt: number;
+  readonly payload: string;
+  readonly error: string | null;
+};
+
+export type QueueDepth = {
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly waiting: number;
+  readonly ready: number;
+  readonly held: number;
+  readonly dead: number;
+  /** When the oldest ready job was enqueued; null if there is none. */
+  readonly oldestReadyMs: number | null;
+};
+
+export type MessagePage = {
+  readonly messages: readonly MessageRecord[];
+  /** Where the next page begins; null at the end. */
+  readonly next: string | null;
+};
+
+export type OutcomeCounts = Readonly<Partial<Record<MessageStatus, number>>>;
+
+/** AND between fields, OR inside an array (courier-api.md §4.5). */
+export type MessageFilter = {
+  /** True: archived ones too. Otherwise they are left out. */
+  readonly archived?: boolean;
+  /** Lower bound, itself included. */
+  readonly enqueuedAfterMs?: number;
+  readonly event?: string;
+  readonly list?: string;
+  readonly messageId?: string;
+  readonly notification?: string;
+  readonly providers?: readonly string[];
+  readonly recipient?: string;
+  readonly statuses?: readonly string[];
+  readonly tags?: readonly string[];
+  /** `metadata.trace_id`, or the id of the request. */
+  readonly traceId?: string;
+};
+
+/** The store cannot do this now. Nothing was half done, and the caller may try again. */
+export class StoreFault extends Error {
+  readonly code: "store.full" | "store.busy" | "store.failed";
+
+  constructor(code: StoreFault["code"], detail: string, options?: ErrorOptions) {
+    super(`${detail} [${code}]`, options);
+    this.name = "StoreFault";
+    this.code = code;
+  }
+}
