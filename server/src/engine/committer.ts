@@ -1,0 +1,125 @@
+import {
+  BACKLOG_BYTES_MAX,
+  BACKLOG_UNITS_MAX,
+  COMMIT_BYTES_MAX,
+  COMMIT_UNITS_MAX,
+} from "#engine/limits.ts";
+import { invariant } from "#domain/invariant.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Counter, Histogram, Meter } from "#ports/meter.ts";
+import type { Store, Unit, Verdict } from "#ports/store.ts";
+
+/**
+ * Group commit. Units that arrive while a commit is under way gather and go together in the next one, which begins as
+ * soon as the last has ended. There is no window and no timer: a lone unit goes at once, a flood goes in batches whose
+ * size follows the load.
+ *
+ *     idle ──submit──▶ committing ──ended, nothing gathered──▶ idle
+ *                        │   ▲
+ *                        └───┘ ended, more has gathered
+ *
+ * Units commit in the order in which they were submitted. If the store rejects a batch, every unit in it is rejected
+ * with the store's fault: nothing of it was done.
+ */
+export class Committer {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #waiting: Pending[] = [];
+  #head = 0;
+  #waitingBytes = 0;
+  #committing = false;
+  #idle: (() => void)[] = [];
+  readonly #units: Histogram;
+  readonly #seconds: Histogram;
+  readonly #failures: Counter;
+
+  constructor(store: Store, clock: Clock, meter: Meter) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#units = meter.histogram("tidings_commit_units", "Units per commit.", {}, [1, 2, 5, 10, 20, 50, 100, 200, 500]);
+    this.#seconds = meter.histogram("tidings_commit_seconds", "Time of a commit, fsync included.", {}, SECONDS);
+    this.#failures = meter.counter("tidings_commit_failures_total", "Commits that the store could not do.", {});
+  }
+
+  /** True when so much waits that new work should be refused at the doors. */
+  get overloaded(): boolean {
+    return this.#waiting.length - this.#head >= BACKLOG_UNITS_MAX || this.#waitingBytes >= BACKLOG_BYTES_MAX;
+  }
+
+  get waitingUnits(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  /**
+   * Resolves with the verdict when the unit is durable, or refused by one of its conditions.
+   * @param bytes about how much text the unit holds; for the limits on memory.
+   * @throws {StoreFault} when the store could not do it.
+   */
+  submit(unit: Unit, bytes: number): Promise<Verdict> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ unit, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      if (!this.#committing) void this.#commitAll();
+    });
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  drained(): Promise<void> {
+    if (!this.#committing) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#committing = true;
+    while (this.#head < this.#waiting.length) {
+      const batch = this.#take();
+      const startMs = this.#clock.monotonicMs();
+      try {
+        const verdicts = await this.#store.commit(batch.map((pending) => pending.unit));
+        invariant(verdicts.length === batch.length, "a commit answers every unit");
+        for (let at = 0; at < batch.length; at += 1) {
+          const verdict = verdicts[at];
+          invariant(verdict !== undefined, "a commit answers every unit");
+          batch[at]?.resolve(verdict);
+        }
+      } catch (fault) {
+        this.#failures.add(1);
+        for (const pending of batch) pending.reject(fault);
+      }
+      this.#units.observe(batch.length);
+      this.#seconds.observe((this.#clock.monotonicMs() - startMs) / 1000);
+    }
+    this.#committing = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #take(): Pending[] {
+    const batch: Pending[] = [];
+    let bytes = 0;
+    while (this.#head < this.#waiting.length && batch.length < COMMIT_UNITS_MAX && bytes < COMMIT_BYTES_MAX) {
+      const pending = this.#waiting[this.#head];
+      invariant(pending !== undefined, "the head of the line exists");
+      batch.push(pending);
+      bytes += pending.bytes;
+      this.#head += 1;
+    }
+    this.#waitingBytes -= bytes;
+    if (this.#head === this.#waiting.length) {
+      this.#waiting.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 1024) {
+      this.#waiting.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return batch;
+  }
+}
+
+type Pending = {
+  readonly unit: Unit;
+  readonly bytes: number;
+  readonly resolve: (verdict: Verdict) => void;
+  readonly reject: (fault: unknown) => void;
+};
+
+const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];

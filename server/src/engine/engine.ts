@@ -1,0 +1,249 @@
+import { Committer } from "#engine/committer.ts";
+import type { Draft, DraftBirth, DraftJob, Hand } from "#engine/draft.ts";
+import { errorText } from "#engine/error-text.ts";
+import { COMMIT_RETRY_MS_BASE, COMMIT_RETRY_MS_MAX, LEASE_MS, OVERLOAD_RETRY_AFTER_MS } from "#engine/limits.ts";
+import { Runner } from "#engine/runner.ts";
+import { sleep } from "#engine/sleep.ts";
+import type { Stage } from "#engine/stage.ts";
+import type { StageRunner } from "#engine/stage-runner.ts";
+import type { NewEvent } from "#domain/event.ts";
+import type { Job, Lane } from "#domain/job.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Dice } from "#ports/dice.ts";
+import type { Log } from "#ports/log.ts";
+import type { Meter } from "#ports/meter.ts";
+import { type EnqueuedJob, type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts";
+
+/** The ports that the engine stands on. */
+export type EngineParts = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly meter: Meter;
+};
+
+/** Too much waits for a commit already; nothing was done. */
+export type Overloaded = { readonly kind: "overloaded"; readonly retryAfterMs: number };
+
+/**
+ * Claim, handle, commit. The one way in which anything in Tidings changes state:
+ *
+ *     door ──submit──▶ Committer ──▶ Store ──verdict──▶ door answers
+ *                          ▲            │ jobs born in our hands, or claimed by the Runner
+ *                          │            ▼
+ *                          └─ effects ─ Stages
+ *
+ * If the process dies: before the commit, nothing was promised; after it, everything is in the store, and a job that
+ * was in hand becomes ready again when its lease is over or the process is back.
+ */
+export class Engine {
+  readonly parts: EngineParts;
+  readonly #committer: Committer;
+  readonly #runner: Runner;
+  readonly #stop = new AbortController();
+  readonly #listeners: ((draft: Draft) => void)[] = [];
+  readonly #appended = new Set<() => void>();
+
+  constructor(parts: EngineParts) {
+    this.parts = parts;
+    this.#committer = new Committer(parts.store, parts.clock, parts.meter);
+    this.#runner = new Runner(parts.store, {
+      clock: parts.clock,
+      dice: parts.dice,
+      log: parts.log,
+      signal: this.#stop.signal,
+      commit: (draft) => this.commit(draft),
+      release: async (job) => {
+        await parts.store.release([job]);
+      },
+    });
+    parts.store.onWake(() => this.#wakeReaders());
+    parts.meter.gauge("tidings_commit_waiting_units", "Units that wait for a commit.", () => [
+      { labels: {}, value: this.#committer.waitingUnits },
+    ]);
+    parts.meter.gauge("tidings_jobs_in_hand", "Jobs that this process is working on.", () => [
+      { labels: {}, value: this.#runner.inHand },
+    ]);
+  }
+
+  /** Aborted when the engine is to stop. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Adds a stage; its runner offers jobs to it and gives turns. */
+  addStage<Carry>(stage: Stage<Carry>): StageRunner<Carry> {
+    return this.#runner.add(stage);
+  }
+
+  /** The turn of the next job of a share in a lane of a queue; 0 when no stage here works it. */
+  turn(queue: string, lane: Lane, share: string): number {
+    return this.#runner.turn(queue, lane, share);
+  }
+
+  start(): Promise<void> {
+    return this.#runner.start();
+  }
+
+  /** Called with each draft when it has become durable, before whoever submitted it is told. Must not throw. */
+  onCommitted(listener: (draft: Draft) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Calls back, once, when events have been appended after now; returns how to unsubscribe. */
+  onAppended(wake: () => void): () => void {
+    this.#appended.add(wake);
+    return () => this.#appended.delete(wake);
+  }
+
+  /**
+   * For doors: commits a draft, or refuses it at once when too much waits already. Resolves when it is durable.
+   * @throws {StoreFault} when the store cannot commit now; nothing was done, and the caller should be told to retry.
+   */
+  async submit(draft: Draft): Promise<Verdict | Overloaded> {
+    if (this.#committer.overloaded) return { kind: "overloaded", retryAfterMs: OVERLOAD_RETRY_AFTER_MS };
+    return await this.#commitOnce(draft);
+  }
+
+  /**
+   * For stages: commits a draft whose work is already done, trying until the store can. Memory stays bounded because
+   * each such draft belongs to a job that keeps its place in hand meanwhile.
+   */
+  async commit(draft: Draft): Promise<Verdict> {
+    for (let waitMs = COMMIT_RETRY_MS_BASE; ; waitMs = Math.min(waitMs * 2, COMMIT_RETRY_MS_MAX)) {
+      try {
+        return await this.#commitOnce(draft);
+      } catch (fault) {
+        if (!(fault instanceof StoreFault)) throw fault;
+        this.parts.log.error("The store cannot commit; trying again", { error: errorText(fault), waitMs });
+        await sleep(this.parts.clock, waitMs);
+      }
+    }
+  }
+
+  /**
+   * Re-drives or discards a dead letter. Null when there is none with this key.
+   * @throws {StoreFault} when the store cannot commit now.
+   */
+  async settleDead(key: string, then: "revive" | "discard"): Promise<Verdict | Overloaded | null> {
+    const dead = await this.parts.store.deadJob(key);
+    if (dead === null) return null;
+    const timeMs = this.parts.clock.nowMs();
+    const type = then === "revive" ? "job.redriven" : "job.discarded";
+    const data = JSON.stringify({ queue: dead.queue, error: dead.error });
+    const event: NewEvent = { type, subject: key, timeMs, data, traceparent: dead.traceparent };
+    const again = then === "revive" ? this.#runner.revive(dead) : null;
+    return await this.submit({
+      ...again?.effects,
+      dead: { key, then, ...(again?.payload == null ? {} : { payload: again.payload }) },
+      events: [event, ...(again?.effects.events ?? [])],
+    });
+  }
+
+  /** Stops taking work, lets what is in hand finish for up to `graceMs`, gives back the rest. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#wakeReaders();
+    await this.#runner.drain(graceMs);
+    await this.#committer.drained();
+  }
+
+  async #commitOnce(draft: Draft): Promise<Verdict> {
+    const handed: Handed[] = [];
+    const unit = this.#toUnit(draft, handed);
+    let verdict: Verdict;
+    try {
+      verdict = await this.#committer.submit(unit, textBytes(unit));
+    } catch (fault) {
+      for (const { hand } of handed) hand.free();
+      throw fault;
+    }
+    if (verdict.kind === "committed") this.#afterCommit(draft, unit, handed, verdict.skipped);
+    else for (const { hand } of handed) hand.free();
+    return verdict;
+  }
+
+  /** Decides which jobs are born in our hands: due now, and their stage has room. */
+  #toUnit(draft: Draft, handed: Handed[]): Unit {
+    const { jobs, messages, ...rest } = draft;
+    if (jobs === undefined && messages === undefined) return rest;
+    const nowMs = this.parts.clock.nowMs();
+    const enqueued = (draftJob: DraftJob): EnqueuedJob => {
+      const { job, hand } = draftJob;
+      if (hand === null || job.dueMs > nowMs || !hand.reserve()) return { ...job, heldForMs: null };
+      handed.push({
+        hand,
+        job: {
+          key: job.key,
+          queue: job.queue,
+          lane: job.lane,
+          payload: job.payload,
+          traceparent: job.traceparent,
+          attempt: 1,
+          fence: 1,
+          turn: job.turn,
+          enqueuedMs: nowMs,
+        },
+      });
+      return { ...job, heldForMs: LEASE_MS };
+    };
+    const birth = ({ message, job, events }: DraftBirth) => ({
+      message,
+      job: job === null ? null : enqueued(job),
+      events,
+    });
+    return {
+      ...rest,
+      ...(jobs === undefined ? {} : { jobs: jobs.map(enqueued) }),
+      ...(messages === undefined ? {} : { messages: messages.map(birth) }),
+    };
+  }
+
+  #afterCommit(draft: Draft, unit: Unit, handed: readonly Handed[], skipped: readonly string[]): void {
+    for (const listener of this.#listeners) listener(draft);
+    for (const { hand, job } of handed) {
+      if (skipped.length > 0 && skipped.includes(job.key)) hand.free();
+      else hand.give(job);
+    }
+    const nowMs = this.parts.clock.nowMs();
+    for (const job of unit.jobs ?? []) this.#noteJob(job, nowMs);
+    for (const { job } of unit.messages ?? []) if (job !== null) this.#noteJob(job, nowMs);
+    const end = unit.job?.end;
+    if (end?.kind === "again") {
+      if (end.dueMs > nowMs) this.#runner.noteDue(end.dueMs);
+      else this.#runner.notifyAll();
+    }
+    if (unit.dead?.then === "revive") this.#runner.notifyAll();
+    if (unit.events !== undefined || unit.messages !== undefined) this.#wakeReaders();
+  }
+
+  #noteJob(job: EnqueuedJob, nowMs: number): void {
+    if (job.heldForMs !== null) return;
+    if (job.dueMs > nowMs) this.#runner.noteDue(job.dueMs);
+    else this.#runner.notify(job.queue, job.lane);
+  }
+
+  #wakeReaders(): void {
+    if (this.#appended.size === 0) return;
+    const wakes = [...this.#appended];
+    this.#appended.clear();
+    for (const wake of wakes) wake();
+  }
+}
+
+type Handed = { readonly hand: Hand; readonly job: Job };
+
+/** About how much text a unit holds; what dominates is counted, the rest is estimated per row. */
+function textBytes(unit: Unit): number {
+  let bytes = 500;
+  for (const request of unit.requests ?? []) bytes += request.body.length;
+  for (const put of unit.puts ?? []) bytes += put.body.length + 100;
+  for (const event of unit.events ?? []) bytes += event.data.length + 200;
+  for (const { events } of unit.messages ?? []) {
+    bytes += 500;
+    for (const event of events) bytes += event.data.length + 200;
+  }
+  return bytes;
+}

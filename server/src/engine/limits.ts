@@ -1,0 +1,25 @@
+/** Units in one transaction: batches of about a hundred get nearly all of the gain; beyond a thousand latency grows. */
+export const COMMIT_UNITS_MAX = 512;
+/** Text in one transaction, so that a few large requests do not make a commit of seconds. */
+export const COMMIT_BYTES_MAX = 16 * 1024 * 1024;
+/** Units that may wait for a commit before doors are told to hold back: about a second's worth of work. */
+export const BACKLOG_UNITS_MAX = 20_000;
+/** Text that may wait for a commit: bounds what a flood of large requests can take of the memory. */
+export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+/** What a door tells a caller who came too fast; a commit takes milliseconds, so a second is ample. */
+export const OVERLOAD_RETRY_AFTER_MS = 1_000;
+/** How long a claimed job is ours without a heartbeat: longer than any pause of a healthy process. */
+export const LEASE_MS = 30_000;
+/** How often leases are extended: two beats may be lost. */
+export const HEARTBEAT_MS = 10_000;
+/** How long the engine sleeps at most before it looks again by itself, in case a wake was missed. */
+export const LOOK_AGAIN_MS = 5_000;
+/** Jobs made ready per step when their time has come. */
+export const WAKE_BATCH_MAX = 1_000;
+/** Waits between tries of a commit that the store could not do; the work is kept in hand meanwhile. */
+export const COMMIT_RETRY_MS_BASE = 50;
+export const COMMIT_RETRY_MS_MAX = 5_000;
+/** Longest error text kept with a job: a stack's top, not a novel. */
+export const ERROR_CHARS_MAX = 2_000;
+/** Shares whose last turn is remembered per lane; forgotten ones begin at the present. */
+export const FAIR_SHARES_MAX = 100_000;

@@ -1,0 +1,200 @@
+import type { DraftEffects } from "#engine/draft.ts";
+import { errorText } from "#engine/error-text.ts";
+import { FairClock } from "#engine/fair-clock.ts";
+import { HEARTBEAT_MS, LEASE_MS, LOOK_AGAIN_MS, WAKE_BATCH_MAX } from "#engine/limits.ts";
+import { sleep } from "#engine/sleep.ts";
+import type { Stage } from "#engine/stage.ts";
+import { type StageHouse, StageRunner } from "#engine/stage-runner.ts";
+import { invariant } from "#domain/invariant.ts";
+import { type DeadJob, type JobRef, LANES, type Lane } from "#domain/job.ts";
+import type { Timer } from "#ports/clock.ts";
+import type { ClaimAsk, Store } from "#ports/store.ts";
+
+/**
+ * Brings jobs from the store into the hands of the stages, and keeps their leases. Three loops, none of which polls
+ * while nothing happens:
+ *
+ * - *claim*: asks for each queue and lane that may have something ready and has empty hands, transactional first;
+ * - *due*: sleeps until the next job is due, then makes it ready (timers, retries, leases of the dead);
+ * - *heartbeat*: extends the leases of what has been in hand for a while.
+ */
+export class Runner {
+  readonly #store: Store;
+  readonly #house: StageHouse;
+  readonly #stages = new Map<string, StageRunner<unknown>>();
+  /** Queue and lane pairs that may have ready jobs which nobody here has asked for yet. */
+  readonly #hungry = new Set<string>();
+  #claiming = false;
+  #started = false;
+  #dueTimer: Timer | null = null;
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  /** The earliest time noted while the store was being asked, which its answer may not know yet. */
+  #notedMs = Number.POSITIVE_INFINITY;
+  #waking: Promise<void> | null = null;
+  readonly #loops: Promise<void>[] = [];
+
+  constructor(store: Store, house: Omit<StageHouse, "freed">) {
+    this.#store = store;
+    this.#house = { ...house, freed: () => this.#claimSoon() };
+  }
+
+  add<Carry>(stage: Stage<Carry>): StageRunner<Carry> {
+    invariant(!this.#stages.has(stage.queue), `queue ${stage.queue} has one stage`);
+    const turns = { transactional: new FairClock(), bulk: new FairClock() };
+    const runner = new StageRunner(stage, this.#house, turns);
+    // The map only ever hands claimed jobs to it, whose carry is null: its own kind of carry never crosses here.
+    this.#stages.set(stage.queue, runner as StageRunner<unknown>);
+    if (this.#started) this.notifyAll();
+    return runner;
+  }
+
+  /** Resolves after the first claims, so that a backlog is in line before new work comes in. */
+  async start(): Promise<void> {
+    this.#started = true;
+    this.#store.onWake(() => this.notifyAll());
+    await this.#wake();
+    this.notifyAll();
+    this.#loops.push(this.#heartbeat());
+  }
+
+  /** Jobs of this queue and lane have become ready in the store. */
+  notify(queue: string, lane: Lane): void {
+    if (!this.#stages.has(queue)) return;
+    this.#hungry.add(`${queue}/${lane}`);
+    this.#claimSoon();
+  }
+
+  notifyAll(): void {
+    for (const queue of this.#stages.keys()) for (const lane of LANES) this.#hungry.add(`${queue}/${lane}`);
+    this.#claimSoon();
+  }
+
+  turn(queue: string, lane: Lane, share: string): number {
+    return this.#stages.get(queue)?.turn(lane, share) ?? 0;
+  }
+
+  /** What the dead job's stage wants to be committed with its new life; null when it has no such wish. */
+  revive(dead: DeadJob): { readonly payload: string | null; readonly effects: DraftEffects } | null {
+    return this.#stages.get(dead.queue)?.stage.revive?.(dead) ?? null;
+  }
+
+  /** A job will be due then. */
+  noteDue(dueMs: number): void {
+    if (!this.#started || this.#house.signal.aborted) return;
+    if (this.#waking !== null) this.#notedMs = Math.min(this.#notedMs, dueMs);
+    else if (dueMs < this.#dueAtMs) this.#sleepUntil(dueMs);
+  }
+
+  get inHand(): number {
+    let sum = 0;
+    for (const stage of this.#stages.values()) sum += stage.inHand;
+    return sum;
+  }
+
+  /** After the signal has aborted: waits until hands are empty or `graceMs` are over, then gives the rest back. */
+  async drain(graceMs: number): Promise<void> {
+    this.#dueTimer?.cancel();
+    const untilMs = this.#house.clock.monotonicMs() + graceMs;
+    while (this.inHand > 0 && this.#house.clock.monotonicMs() < untilMs) await sleep(this.#house.clock, 20);
+    const left = [...this.#stages.values()].flatMap((stage) => stage.refs());
+    if (left.length > 0) {
+      this.#house.log.warn("Jobs were still in hand when the grace period ended; they will be done again", {
+        jobs: left.length,
+      });
+      await this.#store.release(left);
+    }
+    await Promise.all(this.#loops);
+    await this.#waking;
+  }
+
+  #claimSoon(): void {
+    if (!this.#started || this.#claiming || this.#hungry.size === 0 || this.#house.signal.aborted) return;
+    this.#claiming = true;
+    queueMicrotask(() => void this.#claimAll());
+  }
+
+  async #claimAll(): Promise<void> {
+    const { clock, log, signal } = this.#house;
+    try {
+      while (!signal.aborted) {
+        const asks = this.#asks();
+        if (asks.length === 0) break;
+        for (const ask of asks) this.#hungry.delete(`${ask.queue}/${ask.lane}`);
+        const jobs = await this.#store.claim(asks, LEASE_MS);
+        for (const ask of asks) {
+          const own = jobs.filter((job) => job.queue === ask.queue && job.lane === ask.lane);
+          // A full answer means that there may be more.
+          if (own.length >= ask.limit) this.#hungry.add(`${ask.queue}/${ask.lane}`);
+          if (own.length > 0) this.#stages.get(ask.queue)?.take(own);
+        }
+      }
+      this.#claiming = false;
+    } catch (fault) {
+      log.error("Jobs could not be claimed; trying again", { error: errorText(fault) });
+      await sleep(clock, 500, signal);
+      this.#claiming = false;
+      this.notifyAll();
+    }
+  }
+
+  #asks(): ClaimAsk[] {
+    const asks: ClaimAsk[] = [];
+    for (const lane of LANES) {
+      for (const [queue, stage] of this.#stages) {
+        if (!this.#hungry.has(`${queue}/${lane}`)) continue;
+        const limit = stage.wants(lane);
+        if (limit > 0) asks.push({ queue, lane, limit });
+      }
+    }
+    return asks;
+  }
+
+  #sleepUntil(dueMs: number): void {
+    const { clock } = this.#house;
+    this.#dueTimer?.cancel();
+    this.#dueAtMs = dueMs;
+    const delayMs = Math.max(0, Math.min(dueMs - clock.nowMs(), LOOK_AGAIN_MS));
+    this.#dueTimer = clock.after(delayMs, () => void this.#wake());
+  }
+
+  #wake(): Promise<void> {
+    this.#waking ??= this.#wakeDue().then((nextDueMs) => {
+      this.#waking = null;
+      const nextMs = Math.min(nextDueMs, this.#notedMs);
+      this.#notedMs = Number.POSITIVE_INFINITY;
+      if (!this.#house.signal.aborted) this.#sleepUntil(nextMs);
+    });
+    return this.#waking;
+  }
+
+  /** Makes ready what is due; returns when to look again. */
+  async #wakeDue(): Promise<number> {
+    const { clock, log, signal } = this.#house;
+    try {
+      for (;;) {
+        const { woken, nextDueMs } = await this.#store.wakeDue(WAKE_BATCH_MAX);
+        if (woken > 0) this.notifyAll();
+        if (woken < WAKE_BATCH_MAX || signal.aborted) return nextDueMs ?? Number.MAX_SAFE_INTEGER;
+      }
+    } catch (fault) {
+      log.error("Due jobs could not be woken; trying again", { error: errorText(fault) });
+      return clock.nowMs() + 500;
+    }
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { clock, log, signal } = this.#house;
+    while (!signal.aborted || this.inHand > 0) {
+      await sleep(clock, signal.aborted ? 100 : HEARTBEAT_MS, signal.aborted ? undefined : signal);
+      for (const stage of this.#stages.values()) {
+        const refs: readonly JobRef[] = stage.heldLongerThan(HEARTBEAT_MS / 2);
+        if (refs.length === 0) continue;
+        try {
+          stage.extended(refs, await this.#store.extend(refs, LEASE_MS));
+        } catch (fault) {
+          log.error("Leases could not be extended; trying again", { error: errorText(fault) });
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import type { Draft, DraftEffects, DraftJob } from "#engine/draft.ts";
+import { errorText } from "#engine/error-text.ts";
+import type { FairClock } from "#engine/fair-clock.ts";
+import { LEASE_MS } from "#engine/limits.ts";
+import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
+import { invariant } from "#domain/invariant.ts";
+import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
+import { retryDelayMs } from "#domain/retry.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Dice } from "#ports/dice.ts";
+import type { Log } from "#ports/log.ts";
+import type { Verdict } from "#ports/store.ts";
+
+/** What a stage runner needs of the engine around it. */
+export type StageHouse = {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Commits, trying until the store can; resolves with the verdict. */
+  commit(draft: Draft): Promise<Verdict>;
+  release(job: JobRef): Promise<void>;
+  /** A place has become free. */
+  freed(): void;
+};
+
+/**
+ * Holds one stage's jobs from the moment they are in hand to the commit that ends them.
+ *
+ *     free place ──reserve──▶ reserved ──give──▶ in hand ──finish──▶ committing ──▶ free place
+ *                                 └──free──▶ free place   └─ run ends without a report: failed ─┘
+ */
+export class StageRunner<Carry> {
+  readonly stage: Stage<Carry>;
+  readonly #house: StageHouse;
+  readonly #turns: Readonly<Record<Lane, FairClock>>;
+  readonly #taken: Record<Lane, number> = { transactional: 0, bulk: 0 };
+  readonly #inHand = new Map<string, InHand>();
+  #given: HandedJob<Carry>[] = [];
+
+  constructor(stage: Stage<Carry>, house: StageHouse, turns: Readonly<Record<Lane, FairClock>>) {
+    this.stage = stage;
+    this.#house = house;
+    this.#turns = turns;
+  }
+
+  /** The turn of the next job of a share (a list, a tenant, a key) in a lane of this stage. */
+  turn(lane: Lane, share: string): number {
+    return this.#turns[lane].turn(share);
+  }
+
+  /** A job to enqueue that this stage would take at once if it has room, with what is already known about it. */
+  offer(job: NewJob, carry: Carry): DraftJob {
+    invariant(job.queue === this.stage.queue, "a job is offered to the stage of its own queue");
+    return {
+      job,
+      hand: {
+        reserve: () => this.#reserve(job.lane),
+        give: (born) => this.#give(born, carry),
+        free: () => this.#free(job.lane),
+      },
+    };
+  }
+
+  free(lane: Lane): number {
+    return this.stage.inHandMax[lane] - this.#taken[lane];
+  }
+
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
+  /** How many to claim now. Half of the hands must be empty first, so that a backlog is claimed in batches. */
+  wants(lane: Lane): number {
+    const free = this.free(lane);
+    return free * 2 >= this.stage.inHandMax[lane] ? Math.min(free, this.stage.batchMax) : 0;
+  }
+
+  /** Takes claimed jobs in hand and runs them. */
+  take(jobs: readonly Job[]): void {
+    for (const job of jobs) {
+      this.#taken[job.lane] += 1;
+      this.#hold(job);
+    }
+    const batch: HandedJob<Carry>[] = [];
+    for (const job of jobs) {
+      if (job.attempt > this.stage.attemptsMax) {
+        void this.#finish(job, { kind: "failed", error: `${job.attempt - 1} workers took it and ended without a result` });
+      } else batch.push({ job, carry: null });
+    }
+    if (batch.length > 0) void this.#run(batch);
+  }
+
+  /** Jobs whose lease should be extended: in hand for longer than `sinceMs`. */
+  heldLongerThan(sinceMs: number): JobRef[] {
+    const before = this.#house.clock.monotonicMs() - sinceMs;
+    const refs: JobRef[] = [];
+    for (const held of this.#inHand.values()) if (held.extendedMs <= before) refs.push(held.ref);
+    return refs;
+  }
+
+  /** Notes what the heartbeat learned: these leases go on, those are lost. */
+  extended(refs: readonly JobRef[], lost: readonly JobRef[]): void {
+    const nowMs = this.#house.clock.monotonicMs();
+    for (const ref of refs) {
+      const held = this.#inHand.get(ref.key);
+      if (held?.ref.fence === ref.fence) held.extendedMs = nowMs;
+    }
+    for (const ref of lost) {
+      const held = this.#inHand.get(ref.key);
+      if (held?.ref.fence === ref.fence) held.extendedMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  /** All jobs in hand, for giving them back when patience at shutdown is over. */
+  refs(): JobRef[] {
+    return [...this.#inHand.values()].map((held) => held.ref);
+  }
+
+  #reserve(lane: Lane): boolean {
+    if (this.free(lane) <= 0 || this.#house.signal.aborted) return false;
+    this.#taken[lane] += 1;
+    return true;
+  }
+
+  #free(lane: Lane): void {
+    this.#taken[lane] -= 1;
+    invariant(this.#taken[lane] >= 0, "a place is freed once");
+    this.#house.freed();
+  }
+
+  #hold(job: Job): void {
+    this.#turns[job.lane].served(job.turn);
+    this.#inHand.set(job.key, {
+      ref: { key: job.key, fence: job.fence },
+      extendedMs: this.#house.clock.monotonicMs(),
+    });
+  }
+
+  /** Jobs that one commit brought are run as one batch. */
+  #give(job: Job, carry: Carry): void {
+    this.#hold(job);
+    this.#given.push({ job, carry });
+    if (this.#given.length === 1) queueMicrotask(() => this.#runGiven());
+  }
+
+  #runGiven(): void {
+    const given = this.#given;
+    this.#given = [];
+    const { batchMax } = this.stage;
+    for (let at = 0; at < given.length; at += batchMax) void this.#run(given.slice(at, at + batchMax));
+  }
+
+  async #run(batch: readonly HandedJob<Carry>[]): Promise<void> {
+    const open = new Map(batch.map(({ job }) => [job.key, job]));
+    const context: StageContext = {
+      signal: this.#house.signal,
+      holds: (job) => this.#holds(job),
+      finish: async (job, result) => {
+        invariant(open.get(job.key) === job, `a job is reported once (${job.key})`);
+        const keeps = result.kind === "end" && result.end.kind === "keep";
+        if (!keeps) open.delete(job.key);
+        const ended = await this.#finish(job, result);
+        if (keeps && ended === "lost") open.delete(job.key);
+        return ended;
+      },
+    };
+    let error = "the stage returned without saying what became of the job";
+    try {
+      await this.stage.run(batch, context);
+    } catch (thrown) {
+      error = errorText(thrown);
+      this.#house.log.error(`Stage ${this.stage.queue} failed`, { error, jobs: open.size });
+    }
+    for (const job of open.values()) void this.#finish(job, { kind: "failed", error });
+  }
+
+  #holds(job: Job): boolean {
+    const held = this.#inHand.get(job.key);
+    if (held?.ref.fence !== job.fence) return false;
+    return this.#house.clock.monotonicMs() < held.extendedMs + LEASE_MS;
+  }
+
+  async #finish(job: Job, result: StageResult): Promise<"committed" | "lost"> {
+    if (result.kind === "release") {
+      await this.#house.release(job);
+      this.#letGo(job);
+      return "lost";
+    }
+    const { end, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
+    const verdict = await this.#house.commit({
+      ...effects,
+      job: { ref: { key: job.key, fence: job.fence }, end },
+    });
+    if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job);
+    return verdict.kind === "committed" ? "committed" : "lost";
+  }
+
+  #letGo(job: Job): void {
+    if (this.#inHand.get(job.key)?.ref.fence === job.fence) this.#inHand.delete(job.key);
+    this.#free(job.lane);
+  }
+
+  #afterFailure(job: Job, error: string): { end: JobEnd; effects: DraftEffects } {
+    const { clock, dice } = this.#house;
+    if (job.attempt < this.stage.attemptsMax) {
+      const dueMs = clock.nowMs() + retryDelayMs(job.attempt, dice.next());
+      return {
+        end: { kind: "again", payload: job.payload, dueMs, turn: job.turn, attempts: "count", error },
+        effects: {},
+      };
+    }
+    return { end: { kind: "dead", error }, effects: this.stage.bury(job, error) };
+  }
+}
+
+type InHand = {
+  readonly ref: JobRef;
+  /** Monotonic time from which the lease runs. */
+  extendedMs: number;
+};
+

@@ -1,0 +1,44 @@
+import type { DraftEffects } from "#engine/draft.ts";
+import type { DeadJob, Job, JobEnd, Lane } from "#domain/job.ts";
+
+/**
+ * A stage turns jobs into effects. It does not write: what it reports for a job is committed by the engine together
+ * with the end of that job, so no crash can come between them.
+ */
+export type Stage<Carry> = {
+  readonly queue: string;
+  /** Most jobs in this process' hands, per lane: each lane has its own room, so bulk never takes transactional's. */
+  readonly inHandMax: Readonly<Record<Lane, number>>;
+  /** Most jobs in one call of `run`. */
+  readonly batchMax: number;
+  /** Claims before a job that brings no result is dead. */
+  readonly attemptsMax: number;
+  /**
+   * Handles a batch and reports each job once, as soon as it is known what becomes of it. A job that was not reported
+   * when the promise settles has failed; it is tried again with backoff.
+   */
+  run(jobs: readonly HandedJob<Carry>[], context: StageContext): Promise<void>;
+  /** What else to commit when a job dies, e.g. the message's last state. */
+  bury(job: Job, error: string): DraftEffects;
+  /** What else to commit when someone re-drives a dead job, and the payload it begins anew with (null: as it was). */
+  revive?(dead: DeadJob): { readonly payload: string | null; readonly effects: DraftEffects };
+};
+
+/** A job in hand; `carry` is what the stage before already knew, null when the job was claimed from the store. */
+export type HandedJob<Carry> = { readonly job: Job; readonly carry: Carry | null };
+
+export type StageContext = {
+  /** Aborted at shutdown: begin nothing new, report `release` for what was not begun. */
+  readonly signal: AbortSignal;
+  /** Resolves when the result is durable, or when it was refused because the job is someone else's now. */
+  finish(job: Job, result: StageResult): Promise<"committed" | "lost">;
+  /** False once the lease may have run out: do not call the outside world for this job any more. */
+  holds(job: Job): boolean;
+};
+
+export type StageResult =
+  | { readonly kind: "end"; readonly end: JobEnd; readonly effects: DraftEffects }
+  /** It went wrong in a way that another try may mend: backoff, then dead after `attemptsMax`. */
+  | { readonly kind: "failed"; readonly error: string }
+  /** Not begun: back to the queue without counting the attempt. */
+  | { readonly kind: "release" };
