@@ -1,0 +1,270 @@
+/**
+ * Accept: a checked call becomes durable, and only then a promise.
+ *
+ *     call ──look──▶ refused (a sentence, nothing written)
+ *        └──▶ large fields to the blob store ──▶ commit { request, message or fan-out job, event, idempotency record }
+ *                                                   ├──▶ accepted: 202
+ *                                                   ├──▶ repeated: the first answer again
+ *                                                   └──▶ overloaded, or the store's fault: nothing written
+ *
+ * If the process dies before the commit, blobs may be orphans (the collector finds them); after it, everything that is
+ * needed to go on is in the store, and usually the message is in the next stage's hands already.
+ */
+import type { Draft } from "#engine/draft.ts";
+import type { Engine } from "#engine/engine.ts";
+import type { StageRunner } from "#engine/stage-runner.ts";
+import type { NewEvent } from "#domain/event.ts";
+import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#domain/ids.ts";
+import type { Json, JsonObject } from "#domain/json.ts";
+import type { Lane, NewJob } from "#domain/job.ts";
+import { INLINE_FIELD_BYTES_MAX } from "#domain/limits.ts";
+import type { NewMessage } from "#domain/message.ts";
+import type { SendMessage, Target } from "#domain/notification.ts";
+import { type Problem, problem } from "#domain/problem.ts";
+import { extractAttachments } from "#pipeline/attachments.ts";
+import type { ExpandCarry } from "#pipeline/expand.ts";
+import { checkSend } from "#pipeline/check-send.ts";
+import type { MessageCarry } from "#pipeline/message-stage.ts";
+import { BLOB_REFERENCE, type Plan } from "#pipeline/plan.ts";
+import { EXPAND_QUEUE, MESSAGE_QUEUE, TRANSACTIONAL_RECIPIENTS_MAX } from "#pipeline/stages.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
+import type { OnceRecord } from "#ports/store.ts";
+
+/** One call of `POST /send`, its schema already checked. */
+export type SendCall = {
+  /** The body exactly as it came, JSON text; this is what is stored. */
+  readonly text: string;
+  readonly message: SendMessage;
+  readonly traceparent: string | null;
+  /** Who pays for it in the lanes: the API key's id. */
+  readonly share: string;
+  /** The idempotency record without status and body, which accept fills in; null when no key was given. */
+  readonly once: Pick<OnceRecord, "key" | "fingerprint" | "expiresMs"> | null;
+};
+
+export type Accepted =
+  | { readonly kind: "accepted"; readonly requestId: RequestId }
+  /** The same key was answered before; replay it verbatim if the fingerprint is the same. */
+  | { readonly kind: "repeated"; readonly record: OnceRecord }
+  | { readonly kind: "overloaded"; readonly retryAfterMs: number }
+  | { readonly kind: "refused"; readonly problem: Problem };
+
+/** @throws {StoreFault} when the store cannot commit now. */
+export interface Accept {
+  accept(call: SendCall): Promise<Accepted>;
+}
+
+export class Accepter implements Accept {
+  readonly #engine: Engine;
+  readonly #blobs: BlobStore;
+  readonly #messages: StageRunner<MessageCarry>;
+  readonly #fanOuts: StageRunner<ExpandCarry>;
+
+  constructor(
+    engine: Engine,
+    blobs: BlobStore,
+    stages: { readonly messages: StageRunner<MessageCarry>; readonly fanOuts: StageRunner<ExpandCarry> },
+  ) {
+    this.#engine = engine;
+    this.#blobs = blobs;
+    this.#messages = stages.messages;
+    this.#fanOuts = stages.fanOuts;
+  }
+
+  async accept(call: SendCall): Promise<Accepted> {
+    const { clock, dice } = this.#engine.parts;
+    const nowMs = clock.nowMs();
+    const checked = checkSend(call.message, nowMs);
+    if (checked.kind === "refused") return checked;
+    const id = newRequestId(nowMs, dice.hex(12));
+    const claims = await this.#checkClaims(id, call);
+    if ("code" in claims) return { kind: "refused", problem: claims };
+    const { body, blobs } = claims;
+    const lane = laneOf(checked.targets);
+    const plan: Plan = {
+      id,
+      message: claims.message,
+      targets: checked.targets,
+      tree: checked.tree,
+      compiled: checked.compiled,
+      lane,
+      acceptedMs: nowMs,
+      traceparent: call.traceparent,
+      chars: call.text.length,
+    };
+    const draft: Draft = {
+      requests: [{ id, body, acceptedMs: nowMs, lane, traceparent: call.traceparent, archivedMs: null }],
+      ...this.#firstStep(plan, call, checked.dueMs),
+      ...(blobs.length === 0 ? {} : { blobs }),
+      ...(call.once === null
+        ? {}
+        : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
+    };
+    const verdict = await this.#engine.submit(draft);
+    if (verdict.kind === "committed") return { kind: "accepted", requestId: id };
+    if (blobs.length > 0) await this.#blobs.delete(blobs.map((blob) => blob.id));
+    if (verdict.kind === "repeated" || verdict.kind === "overloaded") return verdict;
+    throw new Error(`broken invariant: an accepted call has no condition that answers ${verdict.kind}`);
+  }
+
+  /** One person: the message itself. More: a fan-out job that will make the messages. */
+  #firstStep(plan: Plan, call: SendCall, dueMs: number): Draft {
+    const sole = plan.targets.length === 1 ? plan.targets[0] : undefined;
+    if (sole?.kind === "person") return this.#message(plan, sole, call, dueMs);
+    const job: NewJob = {
+      key: `${EXPAND_QUEUE}:${plan.id}`,
+      queue: EXPAND_QUEUE,
+      lane: plan.lane,
+      turn: this.#fanOuts.turn(plan.lane, shareOf(plan, call.share)),
+      dueMs: 0,
+      payload: JSON.stringify({ dueMs, share: shareOf(plan, call.share) }),
+      traceparent: call.traceparent,
+    };
+    return {
+      jobs: [this.#fanOuts.offer(job, { plan })],
+      events: [
+        event("request.accepted", plan.id, plan, { recipients: plan.targets.length, event: eventName(plan.message) }),
+      ],
+    };
+  }
+
+  #message(plan: Plan, target: Target & { kind: "person" }, call: SendCall, dueMs: number): Draft {
+    const message = newMessage({
+      id: soleMessageId(plan.id),
+      plan,
+      toIndex: 0,
+      recipient: recipientOf(target) ?? plan.id,
+      userId: target.userId,
+      listId: null,
+      delayed: dueMs > plan.acceptedMs,
+    });
+    const job = this.#messages.offer(
+      messageJob(message.id, plan, this.#messages.turn(plan.lane, shareOf(plan, call.share)), dueMs),
+      { plan, record: message },
+    );
+    return { messages: [{ message, job, events: bornEvents(message, plan, dueMs) }] };
+  }
+
+  /** Files and fields over the inline limit go to the blob store before the commit that names them (claim check). */
+  async #checkClaims(id: RequestId, call: SendCall): Promise<Claims | Problem> {
+    const extracted = extractAttachments(call.message, (index) => `${id}-a${index}`);
+    if (extracted.kind === "refused") return extracted.problem;
+    if (extracted.kind === "none" && call.text.length <= INLINE_FIELD_BYTES_MAX) {
+      return { body: call.text, message: call.message, blobs: [] };
+    }
+    const message = extracted.kind === "none" ? call.message : extracted.message;
+    const uploads = extracted.kind === "none" ? [] : extracted.uploads;
+    const files = extracted.kind === "none" ? [] : extracted.files;
+    const unknown = uploads.length === 0 ? [] : await this.#engine.parts.store.unnamedBlobs(uploads);
+    if (unknown[0] !== undefined) {
+      return problem("request.invalid", `no upload has the id ${unknown[0]}; POST it to /attachments first`);
+    }
+    const { kept, fields } = largeFields(id, message);
+    const blobs = [...files.map(({ blob, bytes }) => ({ id: blob, bytes })), ...fields];
+    for (const blob of blobs) await this.#blobs.put(blob.id, blob.bytes);
+    const untouched = extracted.kind === "none" && fields.length === 0;
+    return {
+      body: untouched ? call.text : JSON.stringify({ message: kept }),
+      message,
+      blobs: blobs.map((blob) => ({ id: blob.id, bytes: blob.bytes.length, owner: id })),
+    };
+  }
+}
+
+type Claims = {
+  /** What the row keeps. */
+  readonly body: string;
+  /** What the stages work with: whole, but for attachments, which are blobs. */
+  readonly message: SendMessage;
+  readonly blobs: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
+};
+
+function largeFields(id: RequestId, message: SendMessage): { kept: JsonObject; fields: { id: string; bytes: Uint8Array }[] } {
+  const fields: { id: string; bytes: Uint8Array }[] = [];
+  const kept: Record<string, Json> = {};
+  for (const [field, value] of Object.entries(message)) {
+    const text = JSON.stringify(value);
+    if (text.length <= INLINE_FIELD_BYTES_MAX) {
+      kept[field] = value;
+      continue;
+    }
+    const blob = `${id}-f${fields.length}`;
+    fields.push({ id: blob, bytes: new TextEncoder().encode(text) });
+    kept[field] = { [BLOB_REFERENCE]: blob };
+  }
+  return { kept, fields };
+}
+
+/** The user id, or the address of someone who has none; null for a bare device token and the like. */
+export function recipientOf(target: Target & { kind: "person" }): string | null {
+  if (target.userId !== null) return target.userId;
+  for (const key of ["email", "phone_number"]) {
+    const address = target.to[key];
+    if (typeof address === "string") return address;
+  }
+  return null;
+}
+
+/** Who competes with whom in a lane: a list for bulk, a tenant or a key for the rest. */
+export function shareOf(plan: Plan, share: string): string {
+  const first = plan.targets[0];
+  if (first?.kind === "list") return `list:${first.listId}`;
+  if (first?.kind === "pattern") return `pattern:${first.pattern}`;
+  const context: JsonObject | undefined = plan.message.context;
+  const tenant = context === undefined ? undefined : context["tenant_id"];
+  return typeof tenant === "string" ? `tenant:${tenant}` : share;
+}
+
+/** A message's one job: its key is the message's id, so cancelling takes the job away. */
+export function messageJob(id: MessageId, plan: Plan, turn: number, dueMs: number): NewJob {
+  return { key: id, queue: MESSAGE_QUEUE, lane: plan.lane, turn, dueMs, payload: "", traceparent: plan.traceparent };
+}
+
+export function newMessage(born: {
+  readonly id: MessageId;
+  readonly plan: Plan;
+  readonly toIndex: number;
+  readonly recipient: string;
+  readonly userId: string | null;
+  readonly listId: string | null;
+  readonly delayed: boolean;
+}): NewMessage {
+  const { message, id: requestId } = born.plan;
+  return {
+    id: born.id,
+    requestId,
+    toIndex: born.toIndex,
+    recipient: born.recipient,
+    userId: born.userId,
+    listId: born.listId,
+    event: eventName(message),
+    notification: message.template ?? "",
+    traceId: message.metadata?.trace_id ?? null,
+    tags: message.metadata?.tags ?? [],
+    status: born.delayed ? "DELAYED" : "ENQUEUED",
+    enqueuedMs: born.plan.acceptedMs,
+  };
+}
+
+export function bornEvents(message: NewMessage, plan: Plan, dueMs: number): readonly NewEvent[] {
+  const accepted = event("message.accepted", message.id, plan, {
+    recipient: message.recipient,
+    request: plan.id,
+    event: message.event,
+    ...(message.listId === null ? {} : { list: message.listId }),
+  });
+  return dueMs > plan.acceptedMs ? [accepted, event("message.delayed", message.id, plan, { untilMs: dueMs })] : [accepted];
+}
+
+function event(type: string, subject: string, plan: Plan, data: JsonObject): NewEvent {
+  return { type, subject, timeMs: plan.acceptedMs, data: JSON.stringify(data), traceparent: plan.traceparent };
+}
+
+function eventName(message: SendMessage): string {
+  return message.metadata?.event ?? message.template ?? "";
+}
+
+function laneOf(targets: readonly Target[]): Lane {
+  const persons = targets.every((target) => target.kind === "person");
+  return persons && targets.length <= TRANSACTIONAL_RECIPIENTS_MAX ? "transactional" : "bulk";
+}

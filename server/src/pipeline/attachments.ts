@@ -1,0 +1,111 @@
+import type { Attachment } from "#domain/content.ts";
+import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
+import { ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX } from "#domain/limits.ts";
+import type { SendMessage } from "#domain/notification.ts";
+import { type Problem, problem } from "#domain/problem.ts";
+
+/** A file that came inside a request, to be written to the blob store before the request is committed. */
+export type InlineFile = { readonly blob: string; readonly bytes: Uint8Array };
+
+export type Extracted =
+  | { readonly kind: "none" }
+  | {
+      readonly kind: "files";
+      /** The message with each file replaced by its name in the blob store. */
+      readonly message: SendMessage;
+      readonly files: readonly InlineFile[];
+      /** Ids of uploads that it names, which must exist. */
+      readonly uploads: readonly string[];
+    }
+  | { readonly kind: "refused"; readonly problem: Problem };
+
+/**
+ * Takes the files out of `channels.email.override.attachments` (and `providers.<key>.override.attachments`):
+ * `{filename, contentType, data}` with base64 in `data`, or `{filename, id}` of an upload (`POST /attachments`).
+ */
+export function extractAttachments(message: SendMessage, blobId: (index: number) => string): Extracted {
+  if (!mentionsAttachments(message)) return { kind: "none" };
+  const files: InlineFile[] = [];
+  const uploads: string[] = [];
+  let wrong: Problem | null = null;
+  const take = (value: Json, path: string): Json => {
+    if (wrong !== null) return value;
+    const taken = takeOne(value, path, () => blobId(files.length));
+    if ("code" in taken) {
+      wrong = taken;
+      return value;
+    }
+    if (taken.file === null) uploads.push(taken.attachment.blob);
+    else files.push(taken.file);
+    return { ...taken.attachment };
+  };
+  const replaced: SendMessage = {
+    ...message,
+    ...(message.channels === undefined ? {} : { channels: inOverrides(message.channels, "message.channels", take) }),
+    ...(message.providers === undefined ? {} : { providers: inOverrides(message.providers, "message.providers", take) }),
+  };
+  if (wrong !== null) return { kind: "refused", problem: wrong };
+  if (files.length + uploads.length > ATTACHMENTS_MAX) {
+    return { kind: "refused", problem: problem("request.invalid", `a message has at most ${ATTACHMENTS_MAX} attachments`) };
+  }
+  return { kind: "files", message: replaced, files, uploads };
+}
+
+/** The attachments of an override after accept: every file is a blob. */
+export function attachmentsOf(override: JsonObject): readonly Attachment[] {
+  const list = override["attachments"];
+  if (!Array.isArray(list)) return [];
+  const found: Attachment[] = [];
+  for (const entry of list as readonly Json[]) {
+    if (!isJsonObject(entry)) continue;
+    const { filename, contentType, blob, bytes } = entry;
+    if (typeof filename === "string" && typeof contentType === "string" && typeof blob === "string") {
+      found.push({ filename, contentType, blob, bytes: typeof bytes === "number" ? bytes : 0 });
+    }
+  }
+  return found;
+}
+
+function mentionsAttachments(message: SendMessage): boolean {
+  const options = [...Object.values(message.channels ?? {}), ...Object.values(message.providers ?? {})];
+  return options.some((option) => option.override !== undefined && "attachments" in option.override);
+}
+
+function inOverrides<T extends JsonObject>(
+  options: Readonly<Record<string, T>>,
+  path: string,
+  take: (value: Json, path: string) => Json,
+): Readonly<Record<string, T>> {
+  const entries = Object.entries(options).map(([name, option]) => {
+    const override = option["override"];
+    const list = isJsonObject(override) ? override["attachments"] : undefined;
+    if (!isJsonObject(override) || !Array.isArray(list)) return [name, option] as const;
+    const attachments = (list as readonly Json[]).map((value, at) =>
+      take(value, `${path}.${name}.override.attachments[${at}]`),
+    );
+    return [name, { ...option, override: { ...override, attachments } }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+type Taken = { readonly attachment: Attachment; readonly file: InlineFile | null };
+
+function takeOne(value: Json, path: string, blobId: () => string): Taken | Problem {
+  if (!isJsonObject(value)) return problem("request.invalid", `${path} must be an object {filename, contentType, data}`);
+  const filename = value["filename"];
+  const contentType = value["contentType"] ?? value["content_type"] ?? "application/octet-stream";
+  if (typeof filename !== "string" || filename === "") return problem("request.invalid", `${path}.filename is required`);
+  if (typeof contentType !== "string" || !/^[\w.+-]+\/[\w.+-]+(\s*;[ -~]*)?$/.test(contentType)) {
+    return problem("request.invalid", `${path}.contentType is not a media type like application/pdf`);
+  }
+  const upload = value["id"];
+  if (typeof upload === "string") return { attachment: { filename, contentType, blob: upload, bytes: 0 }, file: null };
+  const data = value["data"];
+  if (typeof data !== "string" || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(data)) {
+    return problem("request.invalid", `${path}.data must be base64, or give the id of an upload (POST /attachments)`);
+  }
+  const bytes = Uint8Array.fromBase64(data.replace(/\s+/g, ""), { lastChunkHandling: "loose" });
+  if (bytes.length > ATTACHMENT_BYTES_MAX) return problem("request.too_large", `${path} is larger than 20 MB`);
+  const blob = blobId();
+  return { attachment: { filename, contentType, blob, bytes: bytes.length }, file: { blob, bytes } };
+}

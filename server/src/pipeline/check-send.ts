@@ -1,0 +1,95 @@
+import { parseDelayUntil } from "#domain/opening-hours.ts";
+import { DELAY_MS_MAX, TAG_CHARS_MAX, TAGS_MAX } from "#domain/limits.ts";
+import type { SendMessage, Target, Timeouts } from "#domain/notification.ts";
+import { type Problem, problem } from "#domain/problem.ts";
+import { DEFAULT_ROUTING, type RouteTree, routeTree, routingProblem } from "#domain/routing.ts";
+import { readTargets } from "#pipeline/targets.ts";
+import { type Compiled, compileContent } from "#templates/compile.ts";
+
+export type Checked =
+  | {
+      readonly kind: "checked";
+      readonly targets: readonly Target[];
+      readonly tree: RouteTree;
+      readonly compiled: Compiled | null;
+      /** When it may go; the present when at once. Opening hours in the recipient's own zone are decided later. */
+      readonly dueMs: number;
+    }
+  | { readonly kind: "refused"; readonly problem: Problem };
+
+/** What the schema cannot say: forms of recipients, one of template and content, limits, times, words that compile. */
+export function checkSend(message: SendMessage, nowMs: number): Checked {
+  const targets = readTargets(message.to);
+  if ("code" in targets) return { kind: "refused", problem: targets };
+  if (message.content === undefined && message.template === undefined) {
+    return refused("message needs either content or template");
+  }
+  if (message.content !== undefined && message.template !== undefined) {
+    return refused("message has both content and template; send one of them");
+  }
+  const wrong = routingWrong(message) ?? metadataWrong(message) ?? timeoutWrong(message.timeout);
+  if (wrong !== null) return refused(wrong);
+  const due = dueOf(message, nowMs);
+  if (typeof due === "string") return refused(due);
+  const compiled = message.content === undefined ? null : compileContent(message.content);
+  if (compiled !== null && !compiled.ok) {
+    const first = compiled.faults[0];
+    return refused(first === undefined ? "message.content is not valid" : `message.${first.path}: ${first.problem}`);
+  }
+  return {
+    kind: "checked",
+    targets,
+    tree: routeTree(message.routing ?? DEFAULT_ROUTING),
+    compiled: compiled === null ? null : compiled.template,
+    dueMs: due,
+  };
+}
+
+function refused(sentence: string): Checked {
+  return { kind: "refused", problem: problem("request.invalid", sentence) };
+}
+
+function routingWrong(message: SendMessage): string | null {
+  if (message.routing === undefined) return null;
+  if (message.routing.channels.length === 0) return "message.routing.channels is empty: name at least one channel";
+  const wrong = routingProblem(message.routing);
+  return wrong === null ? null : `message.routing: ${wrong}`;
+}
+
+function metadataWrong(message: SendMessage): string | null {
+  const tags = message.metadata?.tags ?? [];
+  if (tags.length > TAGS_MAX) return `message.metadata.tags has more than ${TAGS_MAX} tags`;
+  const long = tags.find((tag) => tag.length > TAG_CHARS_MAX);
+  return long === undefined ? null : `message.metadata.tags: "${long.slice(0, TAG_CHARS_MAX)}…" is longer than ${TAG_CHARS_MAX} characters`;
+}
+
+function timeoutWrong(timeout: Timeouts | undefined): string | null {
+  const unknown: string | undefined = timeout?.unknown;
+  return unknown === undefined || unknown === "retry" || unknown === "hold"
+    ? null
+    : 'message.timeout.unknown must be "retry" or "hold"';
+}
+
+function dueOf(message: SendMessage, nowMs: number): number | string {
+  const { delay } = message;
+  if (delay === undefined || (delay.duration === undefined && delay.until === undefined)) return nowMs;
+  if (delay.duration !== undefined) {
+    if (!Number.isFinite(delay.duration) || delay.duration < 0) return "message.delay.duration must be 0 or more milliseconds";
+    if (delay.duration > DELAY_MS_MAX) return `message.delay.duration is more than ${DELAY_MS_MAX} ms (a year)`;
+    return nowMs + Math.ceil(delay.duration);
+  }
+  if (opensForRecipient(message)) {
+    const sample = parseDelayUntil(delay.until ?? "", null, nowMs);
+    return sample.ok ? nowMs : `message.delay.until: ${sample.problem}`;
+  }
+  const until = parseDelayUntil(delay.until ?? "", delay.timezone ?? null, nowMs);
+  if (!until.ok) return `message.delay.until: ${until.problem}`;
+  if (until.dueMs > nowMs + DELAY_MS_MAX) return "message.delay.until lies more than a year ahead";
+  return Math.max(nowMs, until.dueMs);
+}
+
+/** Opening hours without a zone are those of the recipient: route looks at them when it knows who it is. */
+export function opensForRecipient(message: SendMessage): boolean {
+  const { until, timezone } = message.delay ?? {};
+  return until !== undefined && timezone === undefined && !/^\d{4}-/.test(until);
+}

@@ -1,0 +1,225 @@
+/**
+ * Expand: a request to many becomes one message per recipient, once per recipient, a page at a time.
+ *
+ *     cursor ──page of an array, a list, or the lists of a pattern──▶ commit { messages born, cursor moved }
+ *        ▲                                                                │
+ *        └───────────────────────── more ─────────────────────────────────┤
+ *                                                                         └── end ──▶ request.expanded
+ *
+ * The cursor and the messages of its page are one commit: a restart goes on where the last commit stood. A message's id
+ * is made of the request and the recipient, so whoever comes twice (in two lists, or twice in an array) is born once.
+ * Pages go by user id: who was on a list throughout is neither skipped nor repeated while others come and go. The list
+ * job goes back to the queue after each page, so that lists alternate.
+ */
+import { LISTS, type ListBody, SUBSCRIPTIONS, subscriptionPrefix } from "#directory/collections.ts";
+import { listMatches, patternPrefix } from "#directory/list-id.ts";
+import type { DraftBirth } from "#engine/draft.ts";
+import type { Engine } from "#engine/engine.ts";
+import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
+import type { StageRunner } from "#engine/stage-runner.ts";
+import { type MessageId, memberMessageId, type RequestId } from "#domain/ids.ts";
+import type { Job } from "#domain/job.ts";
+import type { Target } from "#domain/notification.ts";
+import { bornEvents, messageJob, newMessage, recipientOf } from "#pipeline/accept.ts";
+import type { MessageCarry } from "#pipeline/message-stage.ts";
+import type { Plan, Plans } from "#pipeline/plan.ts";
+import { CRASHES_MAX, EXPAND_IN_HAND_MAX, EXPAND_PAGE_MAX, EXPAND_QUEUE } from "#pipeline/stages.ts";
+import type { Secrets } from "#ports/secrets.ts";
+
+export type ExpandCarry = { readonly plan: Plan };
+
+/** Where a fan-out stands. */
+type Cursor = {
+  readonly dueMs: number;
+  readonly share: string;
+  /** Entry of `to`; lists and users behind which the next page begins. */
+  readonly at?: number;
+  readonly afterList?: string | null;
+  readonly list?: string | null;
+  readonly afterUser?: string | null;
+  readonly recipients?: number;
+};
+
+export type ExpandParts = {
+  readonly engine: Engine;
+  readonly plans: Plans;
+  readonly secrets: Secrets;
+  readonly messages: StageRunner<MessageCarry>;
+};
+
+export function expandStage(parts: ExpandParts): Stage<ExpandCarry> {
+  return {
+    queue: EXPAND_QUEUE,
+    inHandMax: { transactional: EXPAND_IN_HAND_MAX, bulk: EXPAND_IN_HAND_MAX },
+    batchMax: 1,
+    attemptsMax: CRASHES_MAX,
+    async run(jobs: readonly HandedJob<ExpandCarry>[], context: StageContext): Promise<void> {
+      for (const handed of jobs) await context.finish(handed.job, await step(parts, handed, context));
+    },
+    bury(job: Job, error: string) {
+      const { clock } = parts.engine.parts;
+      const data = JSON.stringify({ error });
+      return {
+        events: [
+          { type: "request.failed", subject: requestId(job), timeMs: clock.nowMs(), data, traceparent: job.traceparent },
+        ],
+      };
+    },
+  };
+}
+
+async function step(parts: ExpandParts, handed: HandedJob<ExpandCarry>, context: StageContext): Promise<StageResult> {
+  const { job } = handed;
+  if (context.signal.aborted) return { kind: "release" };
+  const id = requestId(job);
+  const plan = handed.carry?.plan ?? (await parts.plans.load([id])).get(id);
+  if (plan === undefined) return { kind: "end", end: { kind: "dead", error: "the request is gone" }, effects: {} };
+  parts.plans.keep(plan);
+  // The payload is written by accept and by this function alone.
+  const cursor = JSON.parse(job.payload) as Cursor;
+  const { births, next } = await page(parts, plan, cursor);
+  const recipients = (cursor.recipients ?? 0) + births.length;
+  if (next !== null) {
+    const payload = JSON.stringify({ ...next, recipients });
+    // One turn on: a page of every other list that waits comes first.
+    const turn = job.turn + 1;
+    return {
+      kind: "end",
+      end: { kind: "again", payload, dueMs: 0, turn, attempts: "reset", error: null },
+      effects: { messages: births },
+    };
+  }
+  const data = JSON.stringify({ recipients });
+  const timeMs = parts.engine.parts.clock.nowMs();
+  return {
+    kind: "end",
+    end: { kind: "done" },
+    effects: {
+      messages: births,
+      events: [{ type: "request.expanded", subject: id, timeMs, data, traceparent: job.traceparent }],
+    },
+  };
+}
+
+type Page = { readonly births: readonly DraftBirth[]; readonly next: Cursor | null };
+
+/** The messages of the next page, and where the one after it begins. */
+async function page(parts: ExpandParts, plan: Plan, cursor: Cursor): Promise<Page> {
+  const at = cursor.at ?? 0;
+  const target = plan.targets[at];
+  if (target === undefined) return { births: [], next: null };
+  const base = { dueMs: cursor.dueMs, share: cursor.share };
+  const nextEntry = at + 1 < plan.targets.length ? { ...base, at: at + 1 } : null;
+  switch (target.kind) {
+    case "person":
+      return personsPage(parts, plan, cursor, at);
+    case "list": {
+      const { births, afterUser } = await listPage(parts, plan, cursor, at, target.listId);
+      return { births, next: afterUser === null ? nextEntry : { ...base, at, afterUser } };
+    }
+    case "pattern": {
+      const list = cursor.list ?? (await nextList(parts, target.pattern, cursor.afterList ?? null));
+      if (list === null) return { births: [], next: nextEntry };
+      const { births, afterUser } = await listPage(parts, plan, cursor, at, list);
+      return { births, next: { ...base, at, ...(afterUser === null ? { afterList: list } : { list, afterUser }) } };
+    }
+  }
+}
+
+/** As many persons in a row as fit on a page. */
+function personsPage(parts: ExpandParts, plan: Plan, cursor: Cursor, from: number): Page {
+  const births: DraftBirth[] = [];
+  let at = from;
+  for (; at < plan.targets.length && births.length < EXPAND_PAGE_MAX; at += 1) {
+    const target = plan.targets[at];
+    if (target?.kind !== "person") break;
+    births.push(personBirth(parts, plan, cursor, target, at));
+  }
+  const next = at < plan.targets.length ? { dueMs: cursor.dueMs, share: cursor.share, at } : null;
+  return { births, next };
+}
+
+function personBirth(
+  parts: ExpandParts,
+  plan: Plan,
+  cursor: Cursor,
+  target: Target & { kind: "person" },
+  at: number,
+): DraftBirth {
+  const address = recipientOf(target);
+  // Addresses do not belong into ids, which stand in URLs and logs.
+  const key =
+    target.userId ?? (address === null ? String(at) : `~${parts.secrets.digest(address.toLowerCase()).slice(0, 22)}`);
+  const id = memberMessageId(plan.id, key);
+  return birth(parts, plan, cursor, { id, at, recipient: address ?? id, userId: target.userId, listId: null });
+}
+
+async function listPage(
+  parts: ExpandParts,
+  plan: Plan,
+  cursor: Cursor,
+  at: number,
+  listId: string,
+): Promise<{ births: readonly DraftBirth[]; afterUser: string | null }> {
+  const { store } = parts.engine.parts;
+  const prefix = subscriptionPrefix(listId);
+  const afterUser = cursor.afterUser ?? null;
+  const [[list], subscriptions] = await Promise.all([
+    store.documents([{ collection: LISTS, id: listId }]),
+    store.listDocuments({
+      collection: SUBSCRIPTIONS,
+      prefix,
+      after: afterUser === null ? null : prefix + afterUser,
+      limit: EXPAND_PAGE_MAX,
+    }),
+  ]);
+  // Directory alone writes lists; a list that is unknown or deleted has nobody on it.
+  if (!list || (JSON.parse(list.body) as ListBody).deletedMs !== null) return { births: [], afterUser: null };
+  const births = subscriptions.map((subscription) => {
+    const userId = subscription.id.slice(prefix.length);
+    return birth(parts, plan, cursor, { id: memberMessageId(plan.id, userId), at, recipient: userId, userId, listId });
+  });
+  const last = subscriptions.length < EXPAND_PAGE_MAX ? undefined : subscriptions.at(-1);
+  return { births, afterUser: last === undefined ? null : last.id.slice(prefix.length) };
+}
+
+async function nextList(parts: ExpandParts, pattern: string, after: string | null): Promise<string | null> {
+  let behind = after;
+  for (;;) {
+    const lists = await parts.engine.parts.store.listDocuments({
+      collection: LISTS,
+      prefix: patternPrefix(pattern),
+      after: behind,
+      limit: EXPAND_PAGE_MAX,
+    });
+    const match = lists.find((list) => listMatches(pattern, list.id));
+    if (match !== undefined) return match.id;
+    const last = lists.at(-1);
+    if (last === undefined || lists.length < EXPAND_PAGE_MAX) return null;
+    behind = last.id;
+  }
+}
+
+function birth(
+  parts: ExpandParts,
+  plan: Plan,
+  cursor: Cursor,
+  born: { id: MessageId; at: number; recipient: string; userId: string | null; listId: string | null },
+): DraftBirth {
+  const { at, ...rest } = born;
+  const delayed = cursor.dueMs > parts.engine.parts.clock.nowMs();
+  const message = newMessage({ ...rest, plan, toIndex: at, delayed });
+  const turn = parts.messages.turn(plan.lane, cursor.share);
+  const job = messageJob(message.id, plan, turn, cursor.dueMs);
+  return {
+    message,
+    job: parts.messages.offer(job, { plan, record: message }),
+    events: bornEvents(message, plan, delayed ? cursor.dueMs : 0),
+  };
+}
+
+function requestId(job: Job): RequestId {
+  // The key is `expand:<request id>`, written by accept.
+  return job.key.slice(EXPAND_QUEUE.length + 1) as RequestId;
+}
+

@@ -1,0 +1,115 @@
+import type { Json, JsonObject } from "#domain/json.ts";
+import { isJsonObject } from "#domain/json.ts";
+import type { RequestId } from "#domain/ids.ts";
+import type { Lane } from "#domain/job.ts";
+import type { SendMessage, Target } from "#domain/notification.ts";
+import { DEFAULT_ROUTING, type RouteTree, routeTree } from "#domain/routing.ts";
+import { readTargets } from "#pipeline/targets.ts";
+import { PLANS_CHARS_MAX } from "#pipeline/stages.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
+import type { Store, StoredRequest } from "#ports/store.ts";
+import { type Compiled, compileContent } from "#templates/compile.ts";
+import { invariant } from "#domain/invariant.ts";
+
+/** An accepted request as the stages need it: read, told apart and compiled once, however many messages come of it. */
+export type Plan = {
+  readonly id: RequestId;
+  readonly message: SendMessage;
+  readonly targets: readonly Target[];
+  readonly tree: RouteTree;
+  /** Null when the send names a template that does not exist. */
+  readonly compiled: Compiled | null;
+  readonly lane: Lane;
+  readonly acceptedMs: number;
+  readonly traceparent: string | null;
+  /** Length of its text, for the bound on memory. */
+  readonly chars: number;
+};
+
+/** Where a field that was too large to keep in the row lies instead: `{"$blob": id}`. */
+export const BLOB_REFERENCE = "$blob";
+
+/** Puts together what accept checked already; content that no longer compiles is our mistake. */
+export function makePlan(request: Omit<StoredRequest, "body" | "archivedMs">, message: SendMessage, chars: number): Plan {
+  const targets = readTargets(message.to);
+  invariant(!("code" in targets), `an accepted request names recipients (${request.id})`);
+  const compiled = message.content === undefined ? null : compileContent(message.content);
+  invariant(compiled === null || compiled.ok, `accepted content compiles (${request.id})`);
+  return {
+    id: request.id,
+    message,
+    targets,
+    tree: routeTree(message.routing ?? DEFAULT_ROUTING),
+    compiled: compiled === null ? null : compiled.template,
+    lane: request.lane,
+    acceptedMs: request.acceptedMs,
+    traceparent: request.traceparent,
+    chars,
+  };
+}
+
+/** Plans by request, the recently used ones in memory. */
+export class Plans {
+  readonly #store: Store;
+  readonly #blobs: BlobStore;
+  readonly #kept = new Map<RequestId, Plan>();
+  #chars = 0;
+
+  constructor(store: Store, blobs: BlobStore) {
+    this.#store = store;
+    this.#blobs = blobs;
+  }
+
+  /** Reads those that are not in memory in one go. A request that is gone (retention) is left out. */
+  async load(ids: Iterable<RequestId>): Promise<ReadonlyMap<RequestId, Plan>> {
+    const plans = new Map<RequestId, Plan>();
+    const missing: RequestId[] = [];
+    for (const id of new Set(ids)) {
+      const plan = this.#kept.get(id);
+      if (plan === undefined) missing.push(id);
+      else plans.set(id, plan);
+    }
+    if (missing.length === 0) return plans;
+    for (const request of await this.#store.requests(missing)) {
+      if (request === null) continue;
+      const plan = makePlan(request, await this.#read(request), request.body.length);
+      plans.set(request.id, plan);
+      this.keep(plan);
+    }
+    return plans;
+  }
+
+  /** Remembers a plan that will be asked for again. */
+  keep(plan: Plan): void {
+    if (this.#kept.has(plan.id)) return;
+    this.#kept.set(plan.id, plan);
+    this.#chars += plan.chars;
+    for (const [id, oldest] of this.#kept) {
+      if (this.#chars <= PLANS_CHARS_MAX || this.#kept.size === 1) break;
+      this.#kept.delete(id);
+      this.#chars -= oldest.chars;
+    }
+  }
+
+  async #read(request: StoredRequest): Promise<SendMessage> {
+    // Only accept writes requests, and only after the schema was checked.
+    const { message } = JSON.parse(request.body) as { message: SendMessage };
+    const whole: Record<string, Json> = {};
+    for (const [field, value] of Object.entries(message)) whole[field] = await this.#resolve(value);
+    return whole;
+  }
+
+  async #resolve(value: Json): Promise<Json> {
+    const id = isJsonObject(value) ? value[BLOB_REFERENCE] : undefined;
+    if (typeof id !== "string") return value;
+    const bytes = await this.#blobs.get(id);
+    invariant(bytes !== null, `a blob that was committed exists (${id})`);
+    return JSON.parse(new TextDecoder().decode(bytes)) as Json;
+  }
+}
+
+/** The data of one entry of `to` over the message's own. */
+export function targetData(message: SendMessage, over: JsonObject | undefined): JsonObject {
+  const under = message.data ?? {};
+  return over === undefined ? under : { ...under, ...over };
+}
