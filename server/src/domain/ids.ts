@@ -12,7 +12,9 @@ const MESSAGE_ID_CHARS_MAX = 36 + 3 * 256;
 
 /** Makes a request id; ids made in the same second sort together, which keeps index writes at the end of the tree. */
 export function newRequestId(nowMs: number, random24: string): RequestId {
-  const seconds = Math.floor(nowMs / 1000).toString(16).padStart(8, "0");
+  const seconds = Math.floor(nowMs / 1000)
+    .toString(16)
+    .padStart(8, "0");
   return `1-${seconds}-${random24}` as RequestId;
 }
 

@@ -2,20 +2,52 @@ import type { MessageId, RequestId } from "#domain/ids.ts";
 
 /** Courier's statuses. Our pipeline gives those that its stages can reach; the rest belong to later rooms. */
 export const MESSAGE_STATUSES = [
-  "ENQUEUED", "DELAYED", "ROUTED", "SENT", "DELIVERED", "OPENED", "CLICKED",
-  "CANCELED", "FILTERED", "THROTTLED", "DIGESTED", "SIMULATED", "UNDELIVERABLE", "UNMAPPED", "UNROUTABLE",
+  "ENQUEUED",
+  "DELAYED",
+  "ROUTED",
+  "SENT",
+  "DELIVERED",
+  "OPENED",
+  "CLICKED",
+  "CANCELED",
+  "FILTERED",
+  "THROTTLED",
+  "DIGESTED",
+  "SIMULATED",
+  "UNDELIVERABLE",
+  "UNMAPPED",
+  "UNROUTABLE",
 ] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 export type MessageReason =
-  | "UNSUBSCRIBED" | "OPT_IN_REQUIRED" | "FILTERED" | "NO_CHANNELS" | "NO_PROVIDERS"
-  | "PROVIDER_ERROR" | "UNPUBLISHED" | "BOUNCED" | "FAILED";
+  | "UNSUBSCRIBED"
+  | "OPT_IN_REQUIRED"
+  | "FILTERED"
+  | "NO_CHANNELS"
+  | "NO_PROVIDERS"
+  | "PROVIDER_ERROR"
+  | "UNPUBLISHED"
+  | "BOUNCED"
+  | "FAILED";
 
 /** How far along a status is: it only moves forward, and what came late never lowers it. */
 const RANK: Readonly<Record<MessageStatus, number>> = {
-  ENQUEUED: 0, DELAYED: 1, ROUTED: 2,
-  SENT: 10, DELIVERED: 11, OPENED: 12, CLICKED: 13,
-  CANCELED: 20, FILTERED: 20, THROTTLED: 20, DIGESTED: 20, SIMULATED: 20, UNDELIVERABLE: 20, UNMAPPED: 20, UNROUTABLE: 20,
+  ENQUEUED: 0,
+  DELAYED: 1,
+  ROUTED: 2,
+  SENT: 10,
+  DELIVERED: 11,
+  OPENED: 12,
+  CLICKED: 13,
+  CANCELED: 20,
+  FILTERED: 20,
+  THROTTLED: 20,
+  DIGESTED: 20,
+  SIMULATED: 20,
+  UNDELIVERABLE: 20,
+  UNMAPPED: 20,
+  UNROUTABLE: 20,
 };
 
 /** True when nothing more will be tried: the message has its one outcome (later news may still refine it). */

@@ -14,7 +14,10 @@ export const FAULTS = {
   "request.too_large": { status: 413, hint: "A request may have 6 MB; upload attachments first and name them by id." },
   "request.unsupported_type": { status: 415, hint: "Send the body as application/json." },
   "auth.missing": { status: 401, hint: "Send the header Authorization: Bearer KEY; `tidings keys create` makes one." },
-  "auth.invalid": { status: 401, hint: "The key is unknown or was revoked; `tidings keys list` shows those that work." },
+  "auth.invalid": {
+    status: 401,
+    hint: "The key is unknown or was revoked; `tidings keys list` shows those that work.",
+  },
   "auth.scope": { status: 403, hint: "The key may not do this; make one with the scope that the message names." },
   "route.unknown": { status: 404, hint: "There is no such path; /docs lists those that exist." },
   "route.method": { status: 405, hint: "The header Allow lists the methods that this path answers." },
@@ -25,7 +28,10 @@ export const FAULTS = {
   "conflict.changed": { status: 409, hint: "Someone changed it at the same time; read it again and repeat the call." },
   "conflict.exists": { status: 409, hint: "It exists already." },
   "overloaded": { status: 429, hint: "Too much waits to be stored; try again after Retry-After." },
-  "store.unavailable": { status: 503, hint: "The store cannot commit now (full disk, locked file); nothing was kept. Try again after Retry-After." },
+  "store.unavailable": {
+    status: 503,
+    hint: "The store cannot commit now (full disk, locked file); nothing was kept. Try again after Retry-After.",
+  },
   "stopping": { status: 503, hint: "The server is shutting down; try again after Retry-After." },
   "internal": { status: 500, hint: "A fault of ours; the log has an entry with the same request id." },
 } as const satisfies Record<string, { readonly status: number; readonly hint: string }>;

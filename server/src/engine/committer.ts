@@ -1,9 +1,4 @@
-import {
-  BACKLOG_BYTES_MAX,
-  BACKLOG_UNITS_MAX,
-  COMMIT_BYTES_MAX,
-  COMMIT_UNITS_MAX,
-} from "#engine/limits.ts";
+import { BACKLOG_BYTES_MAX, BACKLOG_UNITS_MAX, COMMIT_BYTES_MAX, COMMIT_UNITS_MAX } from "#engine/limits.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Counter, Histogram, Meter } from "#ports/meter.ts";
@@ -36,7 +31,12 @@ export class Committer {
   constructor(store: Store, clock: Clock, meter: Meter) {
     this.#store = store;
     this.#clock = clock;
-    this.#units = meter.histogram("tidings_commit_units", "Units per commit.", {}, [1, 2, 5, 10, 20, 50, 100, 200, 500]);
+    this.#units = meter.histogram(
+      "tidings_commit_units",
+      "Units per commit.",
+      {},
+      [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    );
     this.#seconds = meter.histogram("tidings_commit_seconds", "Time of a commit, fsync included.", {}, SECONDS);
     this.#failures = meter.counter("tidings_commit_failures_total", "Commits that the store could not do.", {});
   }

@@ -85,7 +85,10 @@ export class StageRunner<Carry> {
     const batch: HandedJob<Carry>[] = [];
     for (const job of jobs) {
       if (job.attempt > this.stage.attemptsMax) {
-        void this.#finish(job, { kind: "failed", error: `${job.attempt - 1} workers took it and ended without a result` });
+        void this.#finish(job, {
+          kind: "failed",
+          error: `${job.attempt - 1} workers took it and ended without a result`,
+        });
       } else batch.push({ job, carry: null });
     }
     if (batch.length > 0) void this.#run(batch);
@@ -219,4 +222,3 @@ type InHand = {
   /** Monotonic time from which the lease runs. */
   extendedMs: number;
 };
-

@@ -96,9 +96,7 @@ export class Accepter implements Accept {
       requests: [{ id, body, acceptedMs: nowMs, lane, traceparent: call.traceparent, archivedMs: null }],
       ...this.#firstStep(plan, call, checked.dueMs),
       ...(blobs.length === 0 ? {} : { blobs }),
-      ...(call.once === null
-        ? {}
-        : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
+      ...(call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
     };
     const verdict = await this.#engine.submit(draft);
     if (verdict.kind === "committed") return { kind: "accepted", requestId: id };
@@ -179,7 +177,10 @@ type Claims = {
   readonly blobs: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
 };
 
-function largeFields(id: RequestId, message: SendMessage): { kept: JsonObject; fields: { id: string; bytes: Uint8Array }[] } {
+function largeFields(
+  id: RequestId,
+  message: SendMessage,
+): { kept: JsonObject; fields: { id: string; bytes: Uint8Array }[] } {
   const fields: { id: string; bytes: Uint8Array }[] = [];
   const kept: Record<string, Json> = {};
   for (const [field, value] of Object.entries(message)) {
@@ -253,7 +254,9 @@ export function bornEvents(message: NewMessage, plan: Plan, dueMs: number): read
     event: message.event,
     ...(message.listId === null ? {} : { list: message.listId }),
   });
-  return dueMs > plan.acceptedMs ? [accepted, event("message.delayed", message.id, plan, { untilMs: dueMs })] : [accepted];
+  return dueMs > plan.acceptedMs
+    ? [accepted, event("message.delayed", message.id, plan, { untilMs: dueMs })]
+    : [accepted];
 }
 
 function event(type: string, subject: string, plan: Plan, data: JsonObject): NewEvent {

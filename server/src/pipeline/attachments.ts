@@ -42,11 +42,16 @@ export function extractAttachments(message: SendMessage, blobId: (index: number)
   const replaced: SendMessage = {
     ...message,
     ...(message.channels === undefined ? {} : { channels: inOverrides(message.channels, "message.channels", take) }),
-    ...(message.providers === undefined ? {} : { providers: inOverrides(message.providers, "message.providers", take) }),
+    ...(message.providers === undefined
+      ? {}
+      : { providers: inOverrides(message.providers, "message.providers", take) }),
   };
   if (wrong !== null) return { kind: "refused", problem: wrong };
   if (files.length + uploads.length > ATTACHMENTS_MAX) {
-    return { kind: "refused", problem: problem("request.invalid", `a message has at most ${ATTACHMENTS_MAX} attachments`) };
+    return {
+      kind: "refused",
+      problem: problem("request.invalid", `a message has at most ${ATTACHMENTS_MAX} attachments`),
+    };
   }
   return { kind: "files", message: replaced, files, uploads };
 }
@@ -91,10 +96,12 @@ function inOverrides<T extends JsonObject>(
 type Taken = { readonly attachment: Attachment; readonly file: InlineFile | null };
 
 function takeOne(value: Json, path: string, blobId: () => string): Taken | Problem {
-  if (!isJsonObject(value)) return problem("request.invalid", `${path} must be an object {filename, contentType, data}`);
+  if (!isJsonObject(value))
+    return problem("request.invalid", `${path} must be an object {filename, contentType, data}`);
   const filename = value["filename"];
   const contentType = value["contentType"] ?? value["content_type"] ?? "application/octet-stream";
-  if (typeof filename !== "string" || filename === "") return problem("request.invalid", `${path}.filename is required`);
+  if (typeof filename !== "string" || filename === "")
+    return problem("request.invalid", `${path}.filename is required`);
   if (typeof contentType !== "string" || !/^[\w.+-]+\/[\w.+-]+(\s*;[ -~]*)?$/.test(contentType)) {
     return problem("request.invalid", `${path}.contentType is not a media type like application/pdf`);
   }

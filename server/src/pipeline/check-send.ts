@@ -60,7 +60,9 @@ function metadataWrong(message: SendMessage): string | null {
   const tags = message.metadata?.tags ?? [];
   if (tags.length > TAGS_MAX) return `message.metadata.tags has more than ${TAGS_MAX} tags`;
   const long = tags.find((tag) => tag.length > TAG_CHARS_MAX);
-  return long === undefined ? null : `message.metadata.tags: "${long.slice(0, TAG_CHARS_MAX)}…" is longer than ${TAG_CHARS_MAX} characters`;
+  return long === undefined
+    ? null
+    : `message.metadata.tags: "${long.slice(0, TAG_CHARS_MAX)}…" is longer than ${TAG_CHARS_MAX} characters`;
 }
 
 function timeoutWrong(timeout: Timeouts | undefined): string | null {
@@ -74,7 +76,8 @@ function dueOf(message: SendMessage, nowMs: number): number | string {
   const { delay } = message;
   if (delay === undefined || (delay.duration === undefined && delay.until === undefined)) return nowMs;
   if (delay.duration !== undefined) {
-    if (!Number.isFinite(delay.duration) || delay.duration < 0) return "message.delay.duration must be 0 or more milliseconds";
+    if (!Number.isFinite(delay.duration) || delay.duration < 0)
+      return "message.delay.duration must be 0 or more milliseconds";
     if (delay.duration > DELAY_MS_MAX) return `message.delay.duration is more than ${DELAY_MS_MAX} ms (a year)`;
     return nowMs + Math.ceil(delay.duration);
   }

@@ -137,7 +137,14 @@ class Judge {
         return {
           leaf: { ...this.#before, state: "sent", attempts, error: null },
           events: [this.event("message.sent", { attempt: attempts, reference: outcome.reference })],
-          patch: { status: "SENT", channel: this.#way.channel, provider: this.#provider.key, sentMs: this.#nowMs, reason: null, error: null },
+          patch: {
+            status: "SENT",
+            channel: this.#way.channel,
+            provider: this.#provider.key,
+            sentMs: this.#nowMs,
+            reason: null,
+            error: null,
+          },
           puts: [],
         };
       case "refused":
@@ -175,7 +182,10 @@ class Judge {
     if (spent && this.#before.provider + 1 < this.#way.providers.length) return this.#nextProvider(waiting);
     const channelSpent = this.#nowMs - this.#before.sinceMs >= this.#channelPatienceMs();
     const lastProvider = this.#before.provider + 1 >= this.#way.providers.length;
-    if (((spent && lastProvider) || channelSpent) && hasFallback(plan.tree, this.#leaf.index, leafStates(this.#progress))) {
+    if (
+      ((spent && lastProvider) || channelSpent) &&
+      hasFallback(plan.tree, this.#leaf.index, leafStates(this.#progress))
+    ) {
       return exhausted(waiting);
     }
     return waiting;
@@ -195,7 +205,14 @@ class Judge {
     }
     const error = `unknown whether it arrived: ${reason}; held until someone decides`;
     return {
-      leaf: { ...this.#before, state: "held", attempts, reason: "PROVIDER_ERROR", error, rule: "timeout.unknown = hold" },
+      leaf: {
+        ...this.#before,
+        state: "held",
+        attempts,
+        reason: "PROVIDER_ERROR",
+        error,
+        rule: "timeout.unknown = hold",
+      },
       events: [this.event("message.unknown", { reason, then, attempt: attempts })],
       patch: null,
       puts: [],
@@ -210,13 +227,25 @@ class Judge {
       error: outcome.reason,
       rule: `${this.#provider.key} refused it`,
     };
-    const events = [this.event("message.refused", { reason: outcome.reason, attempt: attempts, bounce: outcome.bounce ?? "" })];
+    const events = [
+      this.event("message.refused", { reason: outcome.reason, attempt: attempts, bounce: outcome.bounce ?? "" }),
+    ];
     // An address that does not exist does not exist for the next provider either.
     if (outcome.bounce === "hard") {
-      return { leaf: { ...refused, state: "failed" }, events: [...events, ...this.#suppressed()], patch: null, puts: this.#suppression(outcome.reason) };
+      return {
+        leaf: { ...refused, state: "failed" },
+        events: [...events, ...this.#suppressed()],
+        patch: null,
+        puts: this.#suppression(outcome.reason),
+      };
     }
     const more = this.#before.provider + 1 < this.#way.providers.length;
-    return { leaf: more ? this.#nextProvider(refused) : { ...refused, state: "failed" }, events, patch: null, puts: [] };
+    return {
+      leaf: more ? this.#nextProvider(refused) : { ...refused, state: "failed" },
+      events,
+      patch: null,
+      puts: [],
+    };
   }
 
   #nextProvider(leaf: LeafProgress): LeafProgress {
@@ -232,7 +261,12 @@ class Judge {
   #suppression(detail: string): readonly DocumentPut[] {
     const address = this.#address();
     if (address === null) return [];
-    const body: SuppressionBody = { reason: "hard_bounce", detail, sinceMs: this.#nowMs, messageId: this.#work.record.id };
+    const body: SuppressionBody = {
+      reason: "hard_bounce",
+      detail,
+      sinceMs: this.#nowMs,
+      messageId: this.#work.record.id,
+    };
     return [
       {
         collection: SUPPRESSIONS,
@@ -247,7 +281,12 @@ class Judge {
   #suppressed(): readonly NewEvent[] {
     const address = this.#address();
     if (address === null) return [];
-    return [{ ...this.event("suppression.added", { reason: "hard_bounce" }), subject: suppressionId(this.#way.channel, address) }];
+    return [
+      {
+        ...this.event("suppression.added", { reason: "hard_bounce" }),
+        subject: suppressionId(this.#way.channel, address),
+      },
+    ];
   }
 
   #providerPatienceMs(): number {
@@ -263,7 +302,12 @@ class Judge {
   #channelPatienceMs(): number {
     const { timeout, channels } = this.#work.plan.message;
     const options = channels?.[this.#way.channel];
-    return options?.timeouts?.channel ?? options?.timeout ?? patience(timeout?.channel, this.#way.channel) ?? CHANNEL_TIMEOUT_MS;
+    return (
+      options?.timeouts?.channel ??
+      options?.timeout ??
+      patience(timeout?.channel, this.#way.channel) ??
+      CHANNEL_TIMEOUT_MS
+    );
   }
 }
 
@@ -277,5 +321,12 @@ function patience(given: number | Readonly<Record<string, number>> | undefined, 
 
 function exhausted(leaf: LeafProgress): LeafProgress {
   const error = `gave up after ${leaf.attempts} tries; the last: ${leaf.error ?? "no answer"}`;
-  return { ...leaf, state: "failed", reason: "PROVIDER_ERROR", error, rule: "the time for trying is over (timeout)", exhausted: true };
+  return {
+    ...leaf,
+    state: "failed",
+    reason: "PROVIDER_ERROR",
+    error,
+    rule: "the time for trying is over (timeout)",
+    exhausted: true,
+  };
 }

@@ -72,14 +72,22 @@ export class Desk implements MessageDesk {
       delayed: false,
     });
     const verdict = await engine.submit({
-      requests: [{ ...request, id: requestId, acceptedMs: nowMs, traceparent: null, lane: plan.lane, archivedMs: null }],
+      requests: [
+        { ...request, id: requestId, acceptedMs: nowMs, traceparent: null, lane: plan.lane, archivedMs: null },
+      ],
       messages: [
         {
           message,
           job: { job: messageJob(message.id, plan, engine.turn("message", plan.lane, share), 0), hand: null },
           events: [
             ...bornEvents(message, plan, 0),
-            { type: "message.resent", subject: id, timeMs: nowMs, data: JSON.stringify({ as: message.id }), traceparent: null },
+            {
+              type: "message.resent",
+              subject: id,
+              timeMs: nowMs,
+              data: JSON.stringify({ as: message.id }),
+              traceparent: null,
+            },
           ],
         },
       ],
@@ -93,7 +101,8 @@ export class Desk implements MessageDesk {
     const { store, clock } = this.#house.engine.parts;
     const [request] = await store.requests([id]);
     if (!request) return false;
-    if (request.archivedMs === null) await this.#house.engine.commit({ archive: [{ request: id, atMs: clock.nowMs() }] });
+    if (request.archivedMs === null)
+      await this.#house.engine.commit({ archive: [{ request: id, atMs: clock.nowMs() }] });
     return true;
   }
 
@@ -144,7 +153,17 @@ export class Desk implements MessageDesk {
   }
 
   async #personOf(record: MessageRecord, plan: Plan, events: readonly RecordedEvent[]): Promise<Person> {
-    const job = { key: record.id, queue: "", lane: plan.lane, payload: "", traceparent: null, attempt: 1, fence: 1, turn: 0, enqueuedMs: 0 };
+    const job = {
+      key: record.id,
+      queue: "",
+      lane: plan.lane,
+      payload: "",
+      traceparent: null,
+      attempt: 1,
+      fence: 1,
+      turn: 0,
+      enqueuedMs: 0,
+    };
     const [now] = await route([{ job, record, plan }], this.#house.engine.parts.store, this.#house.revocations);
     invariant(now !== undefined, "a batch of one has one person");
     const routed = events.findLast((event) => event.type === "message.routed");
@@ -159,10 +178,10 @@ export class Desk implements MessageDesk {
 function channelsUsed(events: readonly RecordedEvent[]): ReadonlySet<string> {
   const used = new Set<string>();
   for (const event of events) {
-    if (event.type !== "message.sent" && event.type !== "message.retrying" && event.type !== "message.refused") continue;
+    if (event.type !== "message.sent" && event.type !== "message.retrying" && event.type !== "message.refused")
+      continue;
     const { channel } = JSON.parse(event.data) as JsonObject;
     if (typeof channel === "string") used.add(channel);
   }
   return used;
 }
-

@@ -61,7 +61,13 @@ export function expandStage(parts: ExpandParts): Stage<ExpandCarry> {
       const data = JSON.stringify({ error });
       return {
         events: [
-          { type: "request.failed", subject: requestId(job), timeMs: clock.nowMs(), data, traceparent: job.traceparent },
+          {
+            type: "request.failed",
+            subject: requestId(job),
+            timeMs: clock.nowMs(),
+            data,
+            traceparent: job.traceparent,
+          },
         ],
       };
     },
@@ -128,15 +134,16 @@ async function page(parts: ExpandParts, plan: Plan, cursor: Cursor): Promise<Pag
 
 /** As many persons in a row as fit on a page. */
 function personsPage(parts: ExpandParts, plan: Plan, cursor: Cursor, from: number): Page {
-  const births: DraftBirth[] = [];
+  const births = new Map<string, DraftBirth>();
   let at = from;
-  for (; at < plan.targets.length && births.length < EXPAND_PAGE_MAX; at += 1) {
+  for (; at < plan.targets.length && births.size < EXPAND_PAGE_MAX; at += 1) {
     const target = plan.targets[at];
     if (target?.kind !== "person") break;
-    births.push(personBirth(parts, plan, cursor, target, at));
+    const born = personBirth(parts, plan, cursor, target, at);
+    if (!births.has(born.message.id)) births.set(born.message.id, born);
   }
   const next = at < plan.targets.length ? { dueMs: cursor.dueMs, share: cursor.share, at } : null;
-  return { births, next };
+  return { births: [...births.values()], next };
 }
 
 function personBirth(
@@ -222,4 +229,3 @@ function requestId(job: Job): RequestId {
   // The key is `expand:<request id>`, written by accept.
   return job.key.slice(EXPAND_QUEUE.length + 1) as RequestId;
 }
-

@@ -2,7 +2,7 @@ import type { Lane } from "#domain/job.ts";
 import type { Outcome } from "#domain/outcome.ts";
 import { retryDelayMs } from "#domain/retry.ts";
 import { errorText } from "#engine/error-text.ts";
-import type { Clock } from "#ports/clock.ts";
+import type { Clock, Timer } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
@@ -11,8 +11,8 @@ import type { Envelope, Provider } from "#ports/provider.ts";
 const BREAKER_FAILURES = 8;
 /** Longest rest before it is probed again. */
 const BREAKER_REST_MS_MAX = 60_000;
-/** Envelopes that may wait at one gate, as a multiple of what it lets through: others need the hands, too. */
-const WAITING_PER_SLOT = 8;
+/** A line in which nothing moves for so long goes back to the store: others need the hands that hold it. */
+const STALL_MS = 5_000;
 
 /** What a gate needs to know of a message that wants through. */
 export type Passage = {
@@ -54,6 +54,10 @@ export class Gate {
   #rests = 0;
   #restUntilMs = 0;
   #restReason = "";
+  /** Outcomes so far: whether anything moves. */
+  #moves = 0;
+  #stalled = false;
+  #watch: Timer | null = null;
 
   constructor(provider: Provider, parts: { clock: Clock; dice: Dice; log: Log; signal: AbortSignal }) {
     this.#provider = provider;
@@ -73,8 +77,8 @@ export class Gate {
     const nowMs = this.#clock.nowMs();
     if (nowMs < this.#restUntilMs) return Promise.resolve(this.#later(this.#restUntilMs, this.#restReason));
     const line = this.#lines[passage.lane];
-    if (line.length >= this.#provider.concurrencyMax * WAITING_PER_SLOT) {
-      return Promise.resolve(this.#later(nowMs + 250, `too many wait for ${this.#provider.key}`));
+    if (this.#stalled && this.#underWay >= this.#slots) {
+      return Promise.resolve(this.#later(nowMs + STALL_MS, `${this.#provider.key} does not answer`));
     }
     return new Promise((resolve) => {
       line.push({ passage, resolve });
@@ -100,6 +104,27 @@ export class Gate {
       batch.push(next);
     }
     if (batch.length > 0) void this.#send(batch);
+    if (this.#lines.transactional.length + this.#lines.bulk.length > 0) this.#watch ??= this.#watchForStall();
+  }
+
+  /** While somebody waits: if nothing moved for a while, the line is given up and the hands are free for others. */
+  #watchForStall(): Timer {
+    const moves = this.#moves;
+    return this.#clock.after(STALL_MS, () => {
+      this.#watch = null;
+      if (moves !== this.#moves) {
+        this.#advance();
+        return;
+      }
+      this.#stalled = true;
+      this.#dismiss(this.#clock.nowMs() + STALL_MS, `${this.#provider.key} does not answer`);
+    });
+  }
+
+  #dismiss(untilMs: number, reason: string): void {
+    for (const line of [this.#lines.transactional, this.#lines.bulk]) {
+      for (const { resolve } of line.splice(0)) resolve(this.#later(untilMs, reason));
+    }
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
@@ -107,6 +132,8 @@ export class Gate {
     const report = (index: number, outcome: Outcome): void => {
       if (!open.delete(index)) return;
       this.#underWay -= 1;
+      this.#moves += 1;
+      this.#stalled = false;
       this.#learn(outcome);
       batch[index]?.resolve(outcome);
       this.#advanceSoon();
@@ -169,9 +196,7 @@ export class Gate {
     this.#slots = 1;
     this.#restUntilMs = Math.max(this.#restUntilMs, this.#clock.nowMs() + restMs);
     this.#restReason = `${this.#provider.key} rests: ${reason}`;
-    for (const line of [this.#lines.transactional, this.#lines.bulk]) {
-      for (const { resolve } of line.splice(0)) resolve(this.#later(this.#restUntilMs, this.#restReason));
-    }
+    this.#dismiss(this.#restUntilMs, this.#restReason);
   }
 }
 

@@ -51,7 +51,13 @@ export function messageStage(house: MessageHouse): Stage<MessageCarry> {
       );
     },
     bury(job: Job, error: string): DraftEffects {
-      const ending = { status: "UNDELIVERABLE", reason: "FAILED", error, rule: "the pipeline failed on it", redrivable: true } as const;
+      const ending = {
+        status: "UNDELIVERABLE",
+        reason: "FAILED",
+        error,
+        rule: "the pipeline failed on it",
+        redrivable: true,
+      } as const;
       // A message's job has its message's id as key.
       return endEffects({ id: job.key as MessageId }, ending, house.clock.nowMs(), job.traceparent);
     },
@@ -113,7 +119,11 @@ function stopBefore(work: Work, person: Person, nowMs: number): StageResult | nu
   }
   if (person.leftList) {
     const error = `${work.record.recipient} is not on the list ${person.listId} any more`;
-    return end(work, { status: "UNDELIVERABLE", reason: "UNSUBSCRIBED", error, rule: "subscription removed", redrivable: false }, nowMs);
+    return end(
+      work,
+      { status: "UNDELIVERABLE", reason: "UNSUBSCRIBED", error, rule: "subscription removed", redrivable: false },
+      nowMs,
+    );
   }
   if (work.job.payload !== "" || !opensForRecipient(work.plan.message)) return null;
   const zone = person.profile["zoneinfo"] ?? person.profile["timezone"];
@@ -154,7 +164,11 @@ class Trip {
   readonly #person: Person;
   readonly #context: StageContext;
   #progress: Progress;
-  #effects: { patches: NonNullable<DraftEffects["patches"]>; events: readonly NewEvent[]; puts: NonNullable<DraftEffects["puts"]> };
+  #effects: {
+    patches: NonNullable<DraftEffects["patches"]>;
+    events: readonly NewEvent[];
+    puts: NonNullable<DraftEffects["puts"]>;
+  };
 
   constructor(
     house: MessageHouse,
@@ -178,7 +192,8 @@ class Trip {
       const open = openLeaves(this.#work.plan.tree, leafStates(this.#progress));
       if (open.length === 0) return this.#settle(nowMs);
       const due = open.filter((index) => (this.#progress.leaves[index]?.nextMs ?? 0) <= nowMs);
-      if (due.length === 0) return this.#again(Math.min(...open.map((index) => this.#progress.leaves[index]?.nextMs ?? 0)));
+      if (due.length === 0)
+        return this.#again(Math.min(...open.map((index) => this.#progress.leaves[index]?.nextMs ?? 0)));
       const goesOn = await this.#try(due, nowMs);
       if (!goesOn) return;
     }

@@ -30,11 +30,15 @@ export type Plan = {
 export const BLOB_REFERENCE = "$blob";
 
 /** Puts together what accept checked already; content that no longer compiles is our mistake. */
-export function makePlan(request: Omit<StoredRequest, "body" | "archivedMs">, message: SendMessage, chars: number): Plan {
+export function makePlan(
+  request: Omit<StoredRequest, "body" | "archivedMs">,
+  message: SendMessage,
+  chars: number,
+): Plan {
   const targets = readTargets(message.to);
   invariant(!("code" in targets), `an accepted request names recipients (${request.id})`);
   const compiled = message.content === undefined ? null : compileContent(message.content);
-  invariant(compiled === null || compiled.ok, `accepted content compiles (${request.id})`);
+  if (compiled !== null) invariant(compiled.ok, `accepted content compiles (${request.id})`);
   return {
     id: request.id,
     message,

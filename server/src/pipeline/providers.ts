@@ -21,7 +21,10 @@ export class Providers {
   }
 
   /** What an entry of `routing` means: a channel with its providers, or one provider with its first channel. */
-  ways(entry: string, wanted: readonly string[] | undefined): { channel: Channel; providers: readonly Provider[] } | null {
+  ways(
+    entry: string,
+    wanted: readonly string[] | undefined,
+  ): { channel: Channel; providers: readonly Provider[] } | null {
     if (isChannel(entry)) {
       const able = this.#all.filter((provider) => provider.channels.includes(entry));
       if (wanted === undefined) return { channel: entry, providers: able };

@@ -17,7 +17,10 @@ export type Words =
   | { readonly ok: true; readonly content: Content; readonly rendered: Rendered }
   | { readonly ok: false; readonly problem: string };
 
-export type RenderHouse = { readonly secrets: Secrets; readonly publicUrl: string };
+export type RenderHouse = {
+  readonly secrets: Secrets /** Under which the one-click endpoint is reached, without a slash at the end. */;
+  readonly publicUrl: () => string;
+};
 
 /** @param work its plan must have compiled content: a send without words never gets here. */
 export function render(
@@ -59,7 +62,7 @@ function scopeOf({ record, plan }: Pick<Work, "record" | "plan">, person: Person
 function unsubscribeUrl(work: Pick<Work, "record">, person: Person, house: RenderHouse): string | null {
   if (person.listId === null || person.userId === null) return null;
   const token = house.secrets.seal(JSON.stringify(["list", person.listId, person.userId, work.record.id]));
-  return `${house.publicUrl}/u/${token}`;
+  return `${house.publicUrl()}/u/${token}`;
 }
 
 /** Channel first, provider over it (courier-api.md §3.8). */
@@ -109,7 +112,12 @@ function contentOf(
   }
 }
 
-function emailContent(rendered: Rendered, override: JsonObject, person: Person, unsubscribe: string | null): EmailContent {
+function emailContent(
+  rendered: Rendered,
+  override: JsonObject,
+  person: Person,
+  unsubscribe: string | null,
+): EmailContent {
   const raw = rendered.raw ?? {};
   return {
     channel: "email",
@@ -142,16 +150,17 @@ function webhookContent(
   const target = plan.targets[record.toIndex];
   const sent = target?.kind === "person" ? withoutSecrets(target.to) : {};
   const payload = objectOf(rendered.raw?.["payload"] ?? null);
-  const body = override["body"] ?? payload["body"] ?? {
-    messageId: record.id,
-    event: record.event,
-    template: record.notification,
-    recipient: record.recipient,
-    title: rendered.title,
-    body: rendered.text,
-    data: person.data,
-    profile: to["profile"] === "expanded" ? withoutSecrets(person.profile) : sent,
-  };
+  const body = override["body"] ??
+    payload["body"] ?? {
+      messageId: record.id,
+      event: record.event,
+      template: record.notification,
+      recipient: record.recipient,
+      title: rendered.title,
+      body: rendered.text,
+      data: person.data,
+      profile: to["profile"] === "expanded" ? withoutSecrets(person.profile) : sent,
+    };
   const headers = { ...objectOf(to["headers"] ?? null), ...objectOf(override["headers"] ?? null) };
   return {
     channel: "webhook",
@@ -171,7 +180,8 @@ function withoutSecrets(profile: JsonObject): JsonObject {
 
 function authenticationOf(authentication: JsonObject): WebhookContent["authentication"] {
   const { mode, username, password, token } = authentication;
-  if (mode === "basic" && typeof username === "string" && typeof password === "string") return { mode, username, password };
+  if (mode === "basic" && typeof username === "string" && typeof password === "string")
+    return { mode, username, password };
   if (mode === "bearer" && typeof token === "string") return { mode, token };
   return { mode: "none" };
 }

@@ -54,7 +54,11 @@ export type Way =
   | { readonly kind: "closed"; readonly reason: MessageReason; readonly rule: string };
 
 /** The people of a batch; `persons[i]` belongs to `works[i]`. */
-export async function route(works: readonly Work[], store: Store, revocations: Revocations): Promise<readonly Person[]> {
+export async function route(
+  works: readonly Work[],
+  store: Store,
+  revocations: Revocations,
+): Promise<readonly Person[]> {
   const routedAt = revocations.now();
   const known = await readMany(store, works.flatMap(directoryKeys));
   const people = works.map((work) => personOf(work, known, routedAt));
@@ -70,7 +74,8 @@ export async function route(works: readonly Work[], store: Store, revocations: R
 export function wayOf(leaf: Leaf, plan: Plan, person: Person, providers: Providers): Way {
   const { message } = plan;
   const ways = providers.ways(leaf.entry, message.channels?.[leaf.entry]?.providers);
-  if (ways === null) return closed("PROVIDER_ERROR", `routing names "${leaf.entry}", which is neither a channel nor a provider here`);
+  if (ways === null)
+    return closed("PROVIDER_ERROR", `routing names "${leaf.entry}", which is neither a channel nor a provider here`);
   const { channel } = ways;
   if (ways.providers.length === 0) return closed("NO_PROVIDERS", `no provider is configured for ${channel}`);
   if (!reachable(channel, person)) return closed("NO_CHANNELS", `the profile has no ${ADDRESS_NAMES[channel]}`);
@@ -97,7 +102,16 @@ const ADDRESS_NAMES: Readonly<Record<Channel, string>> = {
   webhook: "webhook.url",
 };
 
-const PUSH_KEYS = ["firebaseToken", "apn", "expo", "oneSignalPlayerID", "oneSignalExternalUserId", "aws_sns", "airship", "pusherBeams"];
+const PUSH_KEYS = [
+  "firebaseToken",
+  "apn",
+  "expo",
+  "oneSignalPlayerID",
+  "oneSignalExternalUserId",
+  "aws_sns",
+  "airship",
+  "pusherBeams",
+];
 const CHAT_KEYS = ["slack", "ms_teams", "discord", "viber", "streamChat", "intercom", "facebookPSID", "pagerduty"];
 
 /** The part of a profile that says where a channel reaches someone; null when nothing does. */

@@ -52,7 +52,11 @@ export function endingOf(work: Work, progress: Progress): Ending | null {
 /** The message's last state, with the event that tells of it, as the end of its job. */
 export function end(work: Work, ending: Ending, timeMs: number, before: DraftEffects = {}): StageResult {
   const jobEnd: JobEnd = ending.redrivable ? { kind: "dead", error: ending.error } : { kind: "done" };
-  return { kind: "end", end: jobEnd, effects: { ...before, ...endEffects(work.record, ending, timeMs, work.plan.traceparent, before.events) } };
+  return {
+    kind: "end",
+    end: jobEnd,
+    effects: { ...before, ...endEffects(work.record, ending, timeMs, work.plan.traceparent, before.events) },
+  };
 }
 
 export function endEffects(
@@ -71,9 +75,15 @@ export function endEffects(
   };
 }
 
-/** A no says more than a missing provider, and that more than a missing address. */
+/** A no says most, then a mistake in the routing, then a missing address, then a channel that is not set up at all. */
 function mostTelling(leaves: readonly LeafProgress[]): LeafProgress | undefined {
-  const order: readonly (MessageReason | null)[] = ["UNSUBSCRIBED", "BOUNCED", "PROVIDER_ERROR", "NO_PROVIDERS", "NO_CHANNELS"];
+  const order: readonly (MessageReason | null)[] = [
+    "UNSUBSCRIBED",
+    "BOUNCED",
+    "PROVIDER_ERROR",
+    "NO_CHANNELS",
+    "NO_PROVIDERS",
+  ];
   for (const reason of order) {
     const found = leaves.find((leaf) => leaf.reason === reason);
     if (found !== undefined) return found;

@@ -9,9 +9,11 @@ import { type Problem, problem } from "#domain/problem.ts";
  * refused here: an address with a line break never gets into a row.
  */
 export function readTargets(to: Json | undefined): readonly Target[] | Problem {
-  if (to === undefined || to === null) return problem("request.invalid", "message.to is required: say who should get it");
+  if (to === undefined || to === null)
+    return problem("request.invalid", "message.to is required: say who should get it");
   const entries = Array.isArray(to) ? (to as readonly Json[]) : [to as Json];
-  if (entries.length === 0) return problem("request.invalid", "message.to is an empty array: name at least one recipient");
+  if (entries.length === 0)
+    return problem("request.invalid", "message.to is an empty array: name at least one recipient");
   if (entries.length > RECIPIENTS_PER_REQUEST_MAX) {
     return problem("request.invalid", `message.to has more than ${RECIPIENTS_PER_REQUEST_MAX} entries; use a list`);
   }
@@ -26,17 +28,24 @@ export function readTargets(to: Json | undefined): readonly Target[] | Problem {
 }
 
 function readTarget(to: Json, path: string): Target | Problem {
-  if (!isJsonObject(to)) return problem("request.invalid", `${path} must be an object, e.g. {"email": "ada@example.com"}`);
+  if (!isJsonObject(to))
+    return problem("request.invalid", `${path} must be an object, e.g. {"email": "ada@example.com"}`);
   const { user_id: userId, list_id: listId, list_pattern: pattern } = to;
   const kinds = [userId ?? null, listId ?? null, pattern ?? null].filter((value) => value !== null).length;
   if (kinds > 1) {
-    return problem("request.invalid", `${path} mixes user_id, list_id and list_pattern; use one entry of an array for each`);
+    return problem(
+      "request.invalid",
+      `${path} mixes user_id, list_id and list_pattern; use one entry of an array for each`,
+    );
   }
   if (has(to, "audience_id")) {
     return problem("recipient.unsupported", `${path}.audience_id: audiences come with a later version; use a list_id`);
   }
   if (has(to, "tenant_id") || has(to, "account_id")) {
-    return problem("recipient.unsupported", `${path}.tenant_id: tenants come with a later version; name users or a list`);
+    return problem(
+      "recipient.unsupported",
+      `${path}.tenant_id: tenants come with a later version; name users or a list`,
+    );
   }
   const data = to["data"] ?? {};
   if (!isJsonObject(data)) return problem("request.invalid", `${path}.data must be an object`);
@@ -73,8 +82,13 @@ function readPerson(to: JsonObject, path: string): Target | Problem {
       return problem("request.invalid", `${path}.email is not a mail address; it should look like ada@example.com`);
     }
   }
-  if (Object.keys(to).every((key) => key === "data" || key === "context" || key === "preferences" || key === "locale")) {
-    return problem("request.invalid", `${path} names nobody: give user_id, email, phone_number, list_id or a profile key`);
+  if (
+    Object.keys(to).every((key) => key === "data" || key === "context" || key === "preferences" || key === "locale")
+  ) {
+    return problem(
+      "request.invalid",
+      `${path} names nobody: give user_id, email, phone_number, list_id or a profile key`,
+    );
   }
   return { kind: "person", userId, to };
 }

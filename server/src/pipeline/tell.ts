@@ -22,14 +22,17 @@ function answerOf(record: MessageRecord, events: readonly RecordedEvent[], job: 
     case "OPENED":
     case "CLICKED": {
       const at = record.sentMs === null ? "" : ` at ${new Date(record.sentMs).toISOString()}`;
-      const caught = record.provider === "mailbox" ? " It was caught in the mailbox, not sent: no provider is configured." : "";
+      const caught =
+        record.provider === "mailbox" ? " It was caught in the mailbox, not sent: no provider is configured." : "";
       return `Yes: ${record.provider ?? "a provider"} took it for ${who} by ${record.channel ?? "a channel"}${at}.${caught}`;
     }
     case "ENQUEUED":
     case "ROUTED":
       return job === null ? `Not yet: it is about to be worked on.` : waiting(job, events);
     case "DELAYED":
-      return job === null ? `Not yet: it is delayed.` : `Not yet: it is delayed until ${new Date(job.dueMs).toISOString()}.`;
+      return job === null
+        ? `Not yet: it is delayed.`
+        : `Not yet: it is delayed until ${new Date(job.dueMs).toISOString()}.`;
     case "CANCELED":
       return `No: it was cancelled before it was handed to a provider.`;
     default:
@@ -44,7 +47,9 @@ function waiting(job: JobState, events: readonly RecordedEvent[]): string {
     case "ready":
       return "Not yet: it waits for its turn.";
     case "waiting": {
-      const tries = events.filter((event) => event.type === "message.retrying" || event.type === "message.unknown").length;
+      const tries = events.filter(
+        (event) => event.type === "message.retrying" || event.type === "message.unknown",
+      ).length;
       const why = job.error === null ? "" : ` Reason: ${job.error}.`;
       return `Not yet: ${tries} tries so far, the next at ${new Date(job.dueMs).toISOString()}.${why}`;
     }
@@ -94,7 +99,11 @@ function routes(channels: Json | undefined): string {
   if (!Array.isArray(channels)) return "nowhere";
   return (channels as readonly Json[])
     .filter(isJsonObject)
-    .map((way) => (way["rule"] === undefined ? `${str(way["channel"])} by ${str(way["provider"])}` : `${str(way["entry"])} closed (${str(way["rule"])})`))
+    .map((way) =>
+      way["rule"] === undefined
+        ? `${str(way["channel"])} by ${str(way["provider"])}`
+        : `${str(way["entry"])} closed (${str(way["rule"])})`,
+    )
     .join(", ");
 }
 

@@ -119,6 +119,8 @@ export type Effects = {
   readonly checkpoints?: readonly Checkpoint[];
   readonly blobs?: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
   /** The request and all its messages; what is archived already keeps its time. */
+  /** Dead letters that were never jobs, e.g. an event that a consumer could not handle. */
+  readonly buried?: readonly DeadJob[];
   readonly archive?: readonly { readonly request: RequestId; readonly atMs: number }[];
 };
 

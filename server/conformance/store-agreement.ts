@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { StoreOpening } from "#conformance/store.ts";
+import {
+  birth,
+  event,
+  job,
+  LEASE_MS,
+  message,
+  messageIdOf,
+  QUEUE,
+  request,
+  requestIdOf,
+  StandingClock,
+  START_MS,
+} from "#conformance/store-world.ts";
+import { LANES, type Job, type JobEnd } from "#domain/job.ts";
+import type { MessageStatus } from "#domain/message.ts";
+import type { Store, Unit } from "#ports/store.ts";
+
+/** Few names, so that random units meet each other. */
+const KEYS = ["a", "b", "c", "d"] as const;
+const STATUSES = ["ROUTED", "SENT", "OPENED", "CANCELED", "UNDELIVERABLE"] as const satisfies readonly MessageStatus[];
+
+type Step =
+  | { readonly do: "commit"; readonly units: readonly Draft[] }
+  | { readonly do: "claim"; readonly lane: Job["lane"]; readonly limit: number }
+  | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "extend" | "release"; readonly held: number }
+  | { readonly do: "trim"; readonly upTo: number }
+  | { readonly do: "sweep" };
+
+/** A unit before the job it ends has been looked up: `ends.held` counts the claimed jobs of the run, backwards. */
+type Draft = { readonly unit: Unit; readonly ends: { readonly held: number; readonly end: JobEnd } | null };
+
+/**
+ * Any sequence of commits, claims, waits and the rest leaves two stores in the same state, with the same answers on the
+ * way. Fences are each store's own; what they refuse is compared.
+ */
+export function storesAgree(
+  name: string,
+  open: (opening: StoreOpening) => Promise<Store>,
+  reference: (opening: StoreOpening) => Promise<Store>,
+  runs: number,
+): void {
+  let count = 0;
+  test(`${name} does what the reference does, whatever is asked of it`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        const [one, two] = [new StandingClock(), new StandingClock()];
+        await using left = await open({ clock: one, at: `agreement-${++count}` });
+        await using right = await reference({ clock: two, at: `agreement-${count}` });
+        const [leftSide, rightSide] = [new Side(left, one), new Side(right, two)];
+        for (const next of steps) assert.deepEqual(plain(await leftSide.take(next)), plain(await rightSide.take(next)));
+        assert.deepEqual(plain(await stateOf(left)), plain(await stateOf(right)));
+      }),
+      { numRuns: runs },
+    );
+  });
+}
+
+/** One of the two stores, its time, and the jobs it has given out. */
+class Side {
+  readonly #store: Store;
+  readonly #clock: StandingClock;
+  readonly #held: Job[] = [];
+
+  constructor(store: Store, clock: StandingClock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  async take(next: Step): Promise<unknown> {
+    switch (next.do) {
+      case "commit":
+        return await this.#store.commit(next.units.map((one) => this.#unit(one)));
+      case "claim": {
+        const jobs = await this.#store.claim([{ queue: QUEUE, lane: next.lane, limit: next.limit }], LEASE_MS);
+        this.#held.push(...jobs);
+        return jobs.map(({ fence: _, ...rest }) => rest);
+      }
+      case "wait":
+        this.#clock.advance(next.ms);
+        return await this.#store.wakeDue(100);
+      case "extend": {
+        const job = this.#held.at(-1 - next.held);
+        return job === undefined ? null : (await this.#store.extend([job], LEASE_MS)).length;
+      }
+      case "release": {
+        const job = this.#held.at(-1 - next.held);
+        return job === undefined ? null : await this.#store.release([job]);
+      }
+      case "trim":
+        return await this.#store.trimJournal(next.upTo, START_MS + 1, 5);
+      case "sweep":
+        return await this.#store.sweep(5);
+    }
+  }
+
+  #unit({ unit, ends }: Draft): Unit {
+    const job = ends === null ? undefined : this.#held.at(-1 - ends.held);
+    return ends === null || job === undefined
+      ? unit
+      : { ...unit, job: { ref: { key: job.key, fence: job.fence }, end: ends.end } };
+  }
+}
+
+/** Without prototypes, which random records lack. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null));
+}
+
+async function stateOf(store: Store): Promise<unknown> {
+  const messages = await store.messages([0, 1, 2, 3].map((n) => messageIdOf(n)));
+  return {
+    messages,
+    requests: await store.requests([0, 1, 2, 3].map((n) => requestIdOf(n))),
+    listed: (await store.listMessages({ archived: true }, { after: null, limit: 99 })).messages,
+    jobs: await store.jobs(KEYS),
+    dead: await store.deadJobs({ queue: null, after: null, limit: 99 }),
+    depths: await store.depths(),
+    journal: await store.readJournal({ after: 0, limit: 999 }),
+    partition: await store.readJournal({ after: 0, limit: 3, partition: { index: 1, of: 3 } }),
+    documents: await store.listDocuments({ collection: "x", limit: 99 }),
+    byTerm: await store.listDocuments({ collection: "x", term: ["t", "1"], order: "descending", limit: 99 }),
+    once: await store.once(KEYS),
+    checkpoints: await store.checkpoints(null),
+    unnamed: await store.unnamedBlobs(KEYS),
+  };
+}
+
+const key = fc.constantFrom(...KEYS);
+const number = fc.nat({ max: 3 });
+const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined, freq: 3 });
+
+const newJob = fc
+  .record({
+    key,
+    lane: fc.constantFrom(...LANES),
+    turn: number,
+    dueMs: fc.constantFrom(START_MS, START_MS + 50),
+    held: fc.boolean(),
+  })
+  .map(({ key: name, held, ...rest }) => job(name, { ...rest, heldForMs: held ? LEASE_MS : null }));
+const newEvent = fc
+  .record({ subject: key, foreign: fc.boolean(), late: fc.nat({ max: 2 }) })
+  .map(({ subject, foreign, late }) =>
+    event(subject, { timeMs: START_MS + late, ...(foreign ? { id: subject, source: "/s" } : {}) }),
+  );
+const newMessage = fc
+  .record({ number, events: fc.array(newEvent, { maxLength: 2 }), job: fc.option(newJob) })
+  .map((one) => birth(message(one.number, { enqueuedMs: START_MS + (one.number % 2) }), one.job, one.events));
+const patch = fc
+  .record({
+    number,
+    status: maybe(fc.constantFrom(...STATUSES)),
+    error: maybe(fc.option(key)),
+    sentMs: maybe(fc.constant(START_MS)),
+  })
+  .map(({ number: n, ...rest }) => ({ id: messageIdOf(n), ...defined(rest) }));
+const put = fc
+  .record({
+    id: key,
+    body: key,
+    terms: fc.array(fc.tuple(fc.constant("t"), fc.constantFrom("1", "2")), { maxLength: 2 }),
+    when: fc.constantFrom("always" as const, "absent" as const),
+  })
+  .map((one) => ({ collection: "x", nowMs: START_MS, ...one }));
+const end: fc.Arbitrary<JobEnd> = fc.oneof(
+  fc.constant({ kind: "done" } as const),
+  fc.record({ kind: fc.constant("keep" as const), payload: fc.option(key) }),
+  fc.record({
+    kind: fc.constant("again" as const),
+    payload: key,
+    dueMs: fc.constantFrom(START_MS, START_MS + 70_000),
+    turn: number,
+    attempts: fc.constantFrom("count" as const, "reset" as const),
+    error: fc.option(key),
+  }),
+  fc.record({ kind: fc.constant("dead" as const), error: key }),
+);
+
+const draft: fc.Arbitrary<Draft> = fc
+  .record({
+    ends: fc.option(fc.record({ held: number, end }), { freq: 2 }),
+    take: maybe(key),
+    once: maybe(
+      key.map((name) => ({ key: name, fingerprint: "f", status: 202, body: name, expiresMs: START_MS + 100 })),
+    ),
+    expect: maybe(fc.array(fc.record({ collection: fc.constant("x"), id: key, version: number }), { maxLength: 1 })),
+    dead: maybe(fc.record({ key, then: fc.constantFrom("revive" as const, "discard" as const) })),
+    requests: maybe(
+      fc.array(
+        number.map((n) => request(n)),
+        { maxLength: 2 },
+      ),
+    ),
+    messages: maybe(fc.array(newMessage, { maxLength: 2 })),
+    patches: maybe(fc.array(patch, { maxLength: 2 })),
+    jobs: maybe(fc.array(newJob, { maxLength: 2 })),
+    events: maybe(fc.array(newEvent, { maxLength: 2 })),
+    puts: maybe(fc.array(put, { maxLength: 2 })),
+    deletes: maybe(fc.array(fc.record({ collection: fc.constant("x"), id: key }), { maxLength: 1 })),
+    clear: maybe(
+      fc.array(fc.record({ collection: fc.constant("x"), prefix: fc.constantFrom("", "a") }), { maxLength: 1 }),
+    ),
+    checkpoints: maybe(
+      fc.array(fc.record({ consumer: key, partition: number, position: number, updatedMs: fc.constant(START_MS) }), {
+        maxLength: 1,
+      }),
+    ),
+    blobs: maybe(fc.array(fc.record({ id: key, bytes: number, owner: key }), { maxLength: 1 })),
+    archive: maybe(
+      fc.array(
+        fc.record({ request: number.map((n) => requestIdOf(n)), atMs: fc.constantFrom(START_MS, START_MS + 1) }),
+        { maxLength: 1 },
+      ),
+    ),
+  })
+  .map(({ ends, ...unit }) => ({ ends, unit: defined(unit) }));
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("commit" as const), units: fc.array(draft, { maxLength: 4 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("claim" as const),
+      lane: fc.constantFrom(...LANES),
+      limit: fc.nat({ max: 3 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(0, 60, LEASE_MS) }) },
+  fc.record({ do: fc.constantFrom("extend" as const, "release" as const), held: number }),
+  fc.record({ do: fc.constant("trim" as const), upTo: fc.nat({ max: 20 }) }),
+  fc.record({ do: fc.constant("sweep" as const) }),
+);
+
+/** Without the fields that are undefined: absent is absent. */
+function defined<T extends object>(record: T): { [field in keyof T]: Exclude<T[field], undefined> } {
+  // Only fields that are not undefined are left.
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [field in keyof T]: Exclude<T[field], undefined>;
+  };
+}

@@ -1,0 +1,340 @@
+/**
+ * A consumer reads the journal in order, from its own checkpoint, in partitions by key.
+ *
+ * Each partition is a job that its worker holds for as long as it lives: lease, fencing, taking over from the dead and
+ * sharing out among nodes are those of every job. The checkpoint moves in the commit that holds what the batch caused.
+ *
+ *     read a page ──empty──▶ wait for an append ──▶ read …
+ *        └──▶ handle ──▶ commit { effects, checkpoint } ──▶ read …
+ *               └── failed: more than one event and bisecting ──▶ each half by itself, in order
+ *                     └── one event: back off and try again ──attempts or age spent──▶ dead letter, checkpoint moves on
+ *
+ * Order is kept per key, because a key has one partition and a partition has one worker. A partition that waits for a
+ * failing event holds up its own keys only.
+ */
+import type { DraftEffects } from "#engine/draft.ts";
+import type { Engine } from "#engine/engine.ts";
+import { errorText } from "#engine/error-text.ts";
+import { LOOK_AGAIN_MS } from "#engine/limits.ts";
+import { sleep } from "#engine/sleep.ts";
+import type { HandedJob, Stage, StageContext } from "#engine/stage.ts";
+import type { Position, RecordedEvent } from "#domain/event.ts";
+import { invariant } from "#domain/invariant.ts";
+import type { DeadJob, Job } from "#domain/job.ts";
+import { retryDelayMs } from "#domain/retry.ts";
+import type { Checkpoint } from "#ports/store.ts";
+
+/** A named reader of the journal. */
+export type Consumer = {
+  readonly name: string;
+  /** Where it begins when it is new. */
+  readonly startFrom: "earliest" | "latest";
+  /** Most events in one call of `handle`. */
+  readonly batchMax: number;
+  /** How many work side by side (the parallelization factor); events of one key stay in order. */
+  readonly partitions: number;
+  /** Tries of one event before it becomes a dead letter. */
+  readonly attemptsMax: number;
+  /** An event that fails and is older than this is not tried again; null: age does not matter. */
+  readonly ageMaxMs: number | null;
+  /** Whether a failing batch is halved to find the event that fails, or tried again as it is. */
+  readonly bisect: boolean;
+  /** Only these; the others are passed over. */
+  matches?(event: RecordedEvent): boolean;
+  /**
+   * Handles a batch, oldest first. What it returns is committed with the checkpoint; if it throws, nothing is.
+   * Outside effects are at least once: the event's id is the key to do them once.
+   */
+  handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<DraftEffects>;
+};
+
+/** Collection of documents that remember into how many partitions a consumer was divided. */
+const CONSUMERS = "consumers";
+
+/** Adds a consumer to an engine that has started: its checkpoints and the jobs of its partitions. */
+export async function startConsumer(engine: Engine, consumer: Consumer): Promise<void> {
+  const { store, clock } = engine.parts;
+  invariant(
+    consumer.partitions >= 1 && consumer.batchMax >= 1,
+    `consumer ${consumer.name} has a partition and a batch`,
+  );
+  engine.addStage(new ConsumerStage(engine, consumer).stage);
+  const known = await store.checkpoints(consumer.name);
+  const [document] = await store.documents([{ collection: CONSUMERS, id: consumer.name }]);
+  const nowMs = clock.nowMs();
+  const indices = [...Array(consumer.partitions).keys()];
+  await engine.commit({
+    checkpoints: await firstCheckpoints(engine, consumer, known, document?.body ?? null),
+    puts: [{ collection: CONSUMERS, id: consumer.name, body: String(consumer.partitions), when: "always", nowMs }],
+    jobs: indices.map((index) => ({
+      job: {
+        key: partitionKey(consumer, index),
+        queue: queueOf(consumer),
+        lane: "transactional",
+        turn: 0,
+        dueMs: 0,
+        payload: "",
+        traceparent: null,
+      },
+      hand: null,
+    })),
+  });
+}
+
+/**
+ * A new consumer begins where it asked to. One that is divided anew begins in every partition where the slowest of the
+ * old ones stood, so some events come twice and none is missed; partitions that are gone no longer hold up retention.
+ */
+async function firstCheckpoints(
+  engine: Engine,
+  consumer: Consumer,
+  known: readonly Checkpoint[],
+  divided: string | null,
+): Promise<readonly Checkpoint[]> {
+  if (divided === String(consumer.partitions)) return [];
+  const updatedMs = engine.parts.clock.nowMs();
+  const old = known.filter(({ position }) => position < RETIRED).map(({ position }) => position);
+  const { last } = await engine.parts.store.journalBounds();
+  const position = old.length > 0 ? Math.min(...old) : consumer.startFrom === "latest" ? last : 0;
+  const living = [...Array(consumer.partitions).keys()].map((partition) => ({ partition, position }));
+  const retired = known
+    .filter(({ partition }) => partition >= consumer.partitions)
+    .map(({ partition }) => ({ partition, position: RETIRED }));
+  return [...living, ...retired].map((checkpoint) => ({ consumer: consumer.name, updatedMs, ...checkpoint }));
+}
+
+/** The position of a partition that no longer exists: behind everything. */
+export const RETIRED: Position = Number.MAX_SAFE_INTEGER;
+
+/** What is remembered in a partition's job between failures. */
+type Failing = { readonly position: Position; readonly attempts: number };
+
+class ConsumerStage {
+  readonly #engine: Engine;
+  readonly #consumer: Consumer;
+
+  constructor(engine: Engine, consumer: Consumer) {
+    this.#engine = engine;
+    this.#consumer = consumer;
+  }
+
+  get stage(): Stage<never> {
+    return {
+      queue: queueOf(this.#consumer),
+      // Re-driven events need a hand beside the partitions.
+      inHandMax: { transactional: 2 * this.#consumer.partitions, bulk: 1 },
+      batchMax: this.#consumer.partitions,
+      // A partition's job has no end: what fails are its events, which are counted by themselves.
+      attemptsMax: Number.MAX_SAFE_INTEGER,
+      run: async (jobs, context) => {
+        await Promise.all(jobs.map((handed) => this.#work(handed, context)));
+      },
+      bury: () => ({}),
+    };
+  }
+
+  async #work({ job }: HandedJob<never>, context: StageContext): Promise<void> {
+    const redriven = redrivenPosition(job);
+    if (redriven !== null) return this.#redrive(job, redriven, context);
+    const index = [...Array(this.#consumer.partitions).keys()].find(
+      (at) => partitionKey(this.#consumer, at) === job.key,
+    );
+    if (index === undefined) {
+      // Left over from another division.
+      await context.finish(job, { kind: "end", end: { kind: "done" }, effects: {} });
+      return;
+    }
+    const checkpoints = await this.#engine.parts.store.checkpoints(this.#consumer.name);
+    const position = checkpoints.find(({ partition }) => partition === index)?.position ?? 0;
+    const partition = new Partition(this.#engine, this.#consumer, index, job, context, position);
+    if ((await partition.run()) === "stopped") await context.finish(job, { kind: "release" });
+  }
+
+  /** One dead letter, tried again out of order because someone asked for it. */
+  async #redrive(job: Job, position: Position, context: StageContext): Promise<void> {
+    const page = await this.#engine.parts.store.readJournal({ after: position - 1, limit: 1 });
+    const event = page.events.find((found) => found.position === position);
+    if (event === undefined) {
+      const error = "the event is no longer in the journal";
+      await context.finish(job, { kind: "end", end: { kind: "dead", error }, effects: {} });
+      return;
+    }
+    try {
+      const effects = await this.#consumer.handle([event], context.signal);
+      await context.finish(job, { kind: "end", end: { kind: "done" }, effects });
+    } catch (thrown) {
+      await context.finish(job, { kind: "end", end: { kind: "dead", error: errorText(thrown) }, effects: {} });
+    }
+  }
+}
+
+/** One worker on one partition, for as long as it holds the partition's job. */
+class Partition {
+  readonly #engine: Engine;
+  readonly #consumer: Consumer;
+  readonly #index: number;
+  readonly #job: Job;
+  readonly #context: StageContext;
+  #position: Position;
+  #committed: Position;
+  #failing: Failing | null;
+
+  constructor(engine: Engine, consumer: Consumer, index: number, job: Job, context: StageContext, position: Position) {
+    this.#engine = engine;
+    this.#consumer = consumer;
+    this.#index = index;
+    this.#job = job;
+    this.#context = context;
+    this.#position = position;
+    this.#committed = position;
+    this.#failing = job.payload === "" ? null : (JSON.parse(job.payload) as Failing);
+  }
+
+  async run(): Promise<"stopped" | "lost"> {
+    const { store, clock } = this.#engine.parts;
+    const { signal } = this.#context;
+    while (!signal.aborted) {
+      const appended = this.#nextAppend();
+      const page = await store.readJournal({
+        after: this.#position,
+        limit: this.#consumer.batchMax,
+        partition: { index: this.#index, of: this.#consumer.partitions },
+      });
+      const events = this.#consumer.matches === undefined ? page.events : page.events.filter(this.#consumer.matches);
+      if (events.length > 0) {
+        appended.cancel();
+        if ((await this.#handle(events, page.upTo)) === "lost") return "lost";
+      } else if (page.upTo > this.#position) {
+        appended.cancel();
+        this.#position = page.upTo;
+      } else {
+        // Nothing concerned us for a while: say so, or retention would wait for us.
+        if (this.#position > this.#committed && (await this.#commit({}, this.#position)) === "lost") return "lost";
+        await Promise.race([appended.promise, sleep(clock, LOOK_AGAIN_MS, signal)]);
+        appended.cancel();
+      }
+    }
+    return "stopped";
+  }
+
+  #nextAppend(): { readonly promise: Promise<void>; cancel(): void } {
+    let wake: () => void = () => {};
+    const promise = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const cancel = this.#engine.onAppended(wake);
+    return { promise, cancel };
+  }
+
+  async #handle(events: readonly RecordedEvent[], upTo: Position): Promise<"committed" | "lost" | "stopped"> {
+    const { clock, dice } = this.#engine.parts;
+    const { signal } = this.#context;
+    for (;;) {
+      if (signal.aborted) return "stopped";
+      const failure = await this.#try(events, upTo);
+      if (failure.kind !== "failed") return failure.kind;
+      if (this.#consumer.bisect && events.length > 1) return this.#halves(events, upTo);
+      const attempts = this.#countFailure(events);
+      if (this.#spent(events, attempts)) return this.#bury(events, upTo, failure.error, attempts);
+      if ((await this.#commitFailing()) === "lost") return "lost";
+      await sleep(clock, retryDelayMs(attempts, dice.next()), signal);
+    }
+  }
+
+  async #try(
+    events: readonly RecordedEvent[],
+    upTo: Position,
+  ): Promise<{ readonly kind: "committed" | "lost" } | { readonly kind: "failed"; readonly error: string }> {
+    let effects: DraftEffects;
+    try {
+      effects = await this.#consumer.handle(events, this.#context.signal);
+    } catch (thrown) {
+      return { kind: "failed", error: errorText(thrown) };
+    }
+    this.#failing = null;
+    return { kind: await this.#commit(effects, upTo) };
+  }
+
+  async #halves(events: readonly RecordedEvent[], upTo: Position): Promise<"committed" | "lost" | "stopped"> {
+    const middle = Math.ceil(events.length / 2);
+    const [first, second] = [events.slice(0, middle), events.slice(middle)];
+    const end = first.at(-1);
+    invariant(end !== undefined, "half of two is one");
+    const done = await this.#handle(first, end.position);
+    return done === "committed" ? this.#handle(second, upTo) : done;
+  }
+
+  #countFailure(events: readonly RecordedEvent[]): number {
+    const position = events[0]?.position ?? 0;
+    const attempts = this.#failing?.position === position ? this.#failing.attempts + 1 : 1;
+    this.#failing = { position, attempts };
+    return attempts;
+  }
+
+  #spent(events: readonly RecordedEvent[], attempts: number): boolean {
+    const { attemptsMax, ageMaxMs } = this.#consumer;
+    const oldestMs = events[0]?.timeMs ?? 0;
+    return attempts >= attemptsMax || (ageMaxMs !== null && this.#engine.parts.clock.nowMs() - oldestMs > ageMaxMs);
+  }
+
+  #bury(
+    events: readonly RecordedEvent[],
+    upTo: Position,
+    error: string,
+    attempts: number,
+  ): Promise<"committed" | "lost"> {
+    const deadMs = this.#engine.parts.clock.nowMs();
+    const buried = events.map(
+      (event): DeadJob => ({
+        key: `${queueOf(this.#consumer)}#${event.position}`,
+        queue: queueOf(this.#consumer),
+        lane: "transactional",
+        payload: JSON.stringify({ redrive: event.position }),
+        traceparent: event.traceparent,
+        attempt: attempts,
+        error,
+        enqueuedMs: event.timeMs,
+        deadMs,
+      }),
+    );
+    this.#failing = null;
+    return this.#commit({ buried }, upTo);
+  }
+
+  async #commit(effects: DraftEffects, position: Position): Promise<"committed" | "lost"> {
+    const checkpoint = {
+      consumer: this.#consumer.name,
+      partition: this.#index,
+      position,
+      updatedMs: this.#engine.parts.clock.nowMs(),
+    };
+    const payload = this.#failing === null ? "" : JSON.stringify(this.#failing);
+    const result = await this.#context.finish(this.#job, {
+      kind: "end",
+      end: { kind: "keep", payload },
+      effects: { ...effects, checkpoints: [...(effects.checkpoints ?? []), checkpoint] },
+    });
+    if (result === "committed") {
+      this.#position = position;
+      this.#committed = position;
+    }
+    return result;
+  }
+
+  #commitFailing(): Promise<"committed" | "lost"> {
+    return this.#commit({}, this.#committed);
+  }
+}
+
+function queueOf(consumer: Consumer): string {
+  return `consumer:${consumer.name}`;
+}
+
+function partitionKey(consumer: Consumer, index: number): string {
+  return `${queueOf(consumer)}/${index}/${consumer.partitions}`;
+}
+
+function redrivenPosition(job: Job): Position | null {
+  if (!job.payload.startsWith('{"redrive":')) return null;
+  return (JSON.parse(job.payload) as { redrive: Position }).redrive;
+}

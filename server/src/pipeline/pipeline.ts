@@ -1,0 +1,43 @@
+import type { Engine } from "#engine/engine.ts";
+import { type Accept, Accepter } from "#pipeline/accept.ts";
+import { Desk } from "#pipeline/desk.ts";
+import { expandStage } from "#pipeline/expand.ts";
+import type { MessageDesk } from "#pipeline/message-desk.ts";
+import { messageStage } from "#pipeline/message-stage.ts";
+import { Plans } from "#pipeline/plan.ts";
+import { Providers } from "#pipeline/providers.ts";
+import { Revocations } from "#pipeline/revocations.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
+import type { Provider } from "#ports/provider.ts";
+import type { Secrets } from "#ports/secrets.ts";
+
+export type PipelineParts = {
+  readonly engine: Engine;
+  readonly blobs: BlobStore;
+  readonly secrets: Secrets;
+  /** In order of priority; the first that can carry a channel is tried first. */
+  readonly providers: readonly Provider[];
+  /** Under which the one-click endpoint is reached from mails, without a slash at the end. */
+  readonly publicUrl: () => string;
+  readonly onUnknown: "retry" | "hold";
+};
+
+export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk };
+
+/** Joins the stages on an engine that has not started yet. */
+export function buildPipeline(parts: PipelineParts): Pipeline {
+  const { engine, blobs, secrets, publicUrl, onUnknown } = parts;
+  const { store, clock, dice, log } = engine.parts;
+  const plans = new Plans(store, blobs);
+  const providers = new Providers(parts.providers, { clock, dice, log, signal: engine.signal });
+  const revocations = new Revocations();
+  engine.onCommitted((draft) => revocations.committed(draft));
+  const messages = engine.addStage(
+    messageStage({ store, clock, dice, plans, providers, revocations, secrets, publicUrl, onUnknown }),
+  );
+  const fanOuts = engine.addStage(expandStage({ engine, plans, secrets, messages }));
+  return {
+    accept: new Accepter(engine, blobs, { messages, fanOuts }),
+    desk: new Desk({ engine, plans, providers, revocations, secrets, publicUrl }),
+  };
+}

@@ -1,0 +1,116 @@
+import type { Dispatcher } from "undici";
+import type { Outcome } from "#domain/outcome.ts";
+import type { Clock, Timer } from "#ports/clock.ts";
+import { outcomeOf } from "#providers/webhook/answer.ts";
+import { InsideAddressError } from "#providers/webhook/guarded-connector.ts";
+
+/** What is read of an answer; the connection of a longer one is closed. */
+export const ANSWER_BYTES_MAX = 4 * 1024;
+
+/**
+ * One call on its way, as undici tells of it. The outcome is settled once, by whatever comes first:
+ *
+ *     waiting ──connected──▶ handed over ──status──▶ answered ──body──▶ over
+ *        │ time is up, no connection, withdrawn: retry (inside address: refused)
+ *        └                     │ time is up, hung up: unknown (PUT: retry)
+ *                              └                        │ time is up, hung up, too long: what the status says
+ *
+ * A 2xx settles at its status line. Reading on is only so that the connection can be used again.
+ */
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly outcome: Promise<Outcome>;
+  readonly #settle: (outcome: Outcome) => void;
+  readonly #method: "POST" | "PUT";
+  readonly #clock: Clock;
+  readonly #timer: Timer;
+  #controller: Dispatcher.DispatchController | null = null;
+  #over = false;
+  #status = 0;
+  #retryAfter: string | null = null;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(method: "POST" | "PUT", clock: Clock, totalMs: number) {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.outcome = promise;
+    this.#settle = resolve;
+    this.#method = method;
+    this.#clock = clock;
+    this.#timer = clock.after(totalMs, () => this.#cut(`no answer within ${totalMs} ms`));
+  }
+
+  /** Takes back a call that has not begun; one that has goes on. */
+  withdraw(): void {
+    if (this.#controller === null) this.#cut("shutting down");
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#over)
+      controller.abort(new Error("withdrawn")); // Before a byte of it was written.
+    else this.#controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    if (status < 200) return; // RFC 9110 §15.2: an interim answer; the real one follows.
+    this.#status = status;
+    const retryAfter = headers["retry-after"];
+    this.#retryAfter = typeof retryAfter === "string" ? retryAfter : null;
+    if (status < 300) this.#settle(this.#answer());
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    this.#chunks.push(chunk.subarray(0, Math.max(0, ANSWER_BYTES_MAX - (this.#bytes - chunk.length))));
+    if (this.#bytes > ANSWER_BYTES_MAX) this.#cut("the answer is too long");
+  }
+
+  onResponseEnd(): void {
+    this.#end(this.#answer());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end(this.#status === 0 ? this.#silence(error) : this.#answer());
+  }
+
+  /** Gives up on what is still to come, and on the connection with it. */
+  #cut(why: string): void {
+    if (this.#over) return;
+    this.#end(this.#status === 0 ? this.#silence(new Error(why)) : this.#answer());
+    this.#controller?.abort(new Error(why));
+  }
+
+  #end(outcome: Outcome): void {
+    this.#over = true;
+    this.#timer.cancel();
+    this.#settle(outcome);
+    this.#chunks = [];
+  }
+
+  #answer(): Outcome {
+    const excerpt = Buffer.concat(this.#chunks).toString("utf8");
+    return outcomeOf(this.#status, this.#retryAfter, excerpt, this.#clock.nowMs());
+  }
+
+  /** No status came. What that means depends on how far the call had come. */
+  #silence(error: Error): Outcome {
+    const reason = sentenceOf(error);
+    if (error instanceof InsideAddressError || isInvalid(error)) return { kind: "refused", reason };
+    if (this.#controller === null || this.#method === "PUT") return { kind: "retry", reason };
+    return { kind: "unknown", reason: `handed over, but ${reason}` };
+  }
+}
+
+/** Undici could not even write it down: trying again will not help. */
+function isInvalid(error: Error): boolean {
+  return "code" in error && error.code === "UND_ERR_INVALID_ARG";
+}
+
+/** An AggregateError (every address of a name failed) has no words of its own. */
+function sentenceOf(error: Error): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return first instanceof Error && first.message !== "" ? first.message : error.message || error.name;
+}

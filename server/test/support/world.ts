@@ -1,0 +1,176 @@
+import { createHmac, hash } from "node:crypto";
+import type { Json, JsonObject } from "#domain/json.ts";
+import type { SendMessage } from "#domain/notification.ts";
+import type { Outcome } from "#domain/outcome.ts";
+import { openMemoryBlobStore } from "#drivers/memory/blob-store.ts";
+import { ManualClock } from "#drivers/memory/manual-clock.ts";
+import { seededDice } from "#drivers/memory/seeded-dice.ts";
+import { type MemoryStore, type MemoryStoreOptions, openMemoryStore } from "#drivers/memory/store.ts";
+import { Engine } from "#engine/engine.ts";
+import type { Accepted } from "#pipeline/accept.ts";
+import { buildPipeline, type Pipeline } from "#pipeline/pipeline.ts";
+import type { Dice } from "#ports/dice.ts";
+import { silentLog } from "#ports/log.ts";
+import { silentMeter } from "#ports/meter.ts";
+import type { Envelope, Provider } from "#ports/provider.ts";
+import type { Secrets } from "#ports/secrets.ts";
+
+/** Seals and digests with a fixed key: the same in every run. */
+export const testSecrets: Secrets = {
+  digest: (text) => hash("sha256", text, "base64url"),
+  seal: (text) =>
+    `${Buffer.from(text).toString("base64url")}.${createHmac("sha256", "test").update(text).digest("base64url")}`,
+  unseal: (token) => {
+    const text = Buffer.from(token.split(".")[0] ?? "", "base64url").toString();
+    return testSecrets.seal(text) === token ? text : null;
+  },
+};
+
+/** Answers what the test says, after as much virtual time as it says, and writes down what it was given. */
+export class ScriptedProvider implements Provider {
+  readonly key: string;
+  readonly channels: Provider["channels"];
+  readonly concurrencyMax = 10;
+  readonly seen: Envelope[] = [];
+  answer: (envelope: Envelope) => Outcome | Promise<Outcome> = () => ({ kind: "sent", reference: {} });
+
+  constructor(key = "smtp", channels: Provider["channels"] = ["email"]) {
+    this.key = key;
+    this.channels = channels;
+  }
+
+  async send(envelopes: readonly Envelope[], report: (index: number, outcome: Outcome) => void): Promise<void> {
+    await Promise.all(
+      envelopes.map(async (envelope, at) => {
+        this.seen.push(envelope);
+        report(at, await this.answer(envelope));
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** A provider as one process sees it: when the process is dead, it calls nobody and hears nothing. */
+function mortal(provider: Provider, life: { readonly over: boolean }): Provider {
+  return {
+    key: provider.key,
+    channels: provider.channels,
+    concurrencyMax: provider.concurrencyMax,
+    async send(envelopes, report, signal) {
+      if (life.over) return new Promise<void>(() => {});
+      await provider.send(envelopes, (index, outcome) => life.over || report(index, outcome), signal);
+      if (life.over) await new Promise<void>(() => {});
+    },
+    [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose](),
+  };
+}
+
+export type WorldOptions = {
+  readonly seed?: number;
+  readonly providers?: readonly Provider[];
+  readonly faults?: MemoryStoreOptions["faults"];
+  readonly onUnknown?: "retry" | "hold";
+};
+
+/** A whole Tidings without doors, on virtual time, in one thread. */
+export class World {
+  readonly clock = new ManualClock();
+  readonly blobs = openMemoryBlobStore({ clock: this.clock });
+  readonly dice: Dice;
+  readonly #options: WorldOptions;
+  readonly provider = new ScriptedProvider();
+  store: MemoryStore;
+  engine: Engine;
+  pipeline: Pipeline;
+  #end: () => void = () => {};
+
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    this.dice = seededDice(options.seed ?? 1);
+    this.store = openMemoryStore({
+      clock: this.clock,
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
+    });
+    [this.engine, this.pipeline] = this.#build();
+  }
+
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
+    await world.settle(world.engine.start());
+    return world;
+  }
+
+  #build(): [Engine, Pipeline] {
+    const { store, clock, dice } = this;
+    const life = { over: false };
+    this.#end = () => {
+      life.over = true;
+    };
+    const engine = new Engine({ store, clock, dice, log: silentLog, meter: silentMeter });
+    const pipeline = buildPipeline({
+      engine,
+      blobs: this.blobs,
+      secrets: testSecrets,
+      providers: (this.#options.providers ?? [this.provider]).map((provider) => mortal(provider, life)),
+      publicUrl: () => "http://localhost:3300",
+      onUnknown: this.#options.onUnknown ?? "retry",
+    });
+    return [engine, pipeline];
+  }
+
+  /** The process dies where it stands; another one starts on what was committed. */
+  async restart(): Promise<void> {
+    this.#end();
+    this.store = this.store.crash();
+    [this.engine, this.pipeline] = this.#build();
+    await this.settle(this.engine.start());
+  }
+
+  send(message: Json, once: { readonly key: string; readonly fingerprint?: string } | null = null): Promise<Accepted> {
+    return this.settle(
+      this.pipeline.accept.accept({
+        text: JSON.stringify({ message }),
+        // The door checks schemas; these messages are the tests' own.
+        message: message as SendMessage,
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        share: "key:test",
+        once: once === null ? null : { fingerprint: "f", expiresMs: this.clock.nowMs() + 86_400_000, ...once },
+      }),
+    );
+  }
+
+  /** Puts documents as the directory would. */
+  async put(
+    collection: string,
+    id: string,
+    body: JsonObject,
+    terms: readonly (readonly [string, string])[] = [],
+  ): Promise<void> {
+    await this.settle(
+      this.engine.commit({
+        puts: [{ collection, id, body: JSON.stringify(body), terms, when: "always", nowMs: this.clock.nowMs() }],
+      }),
+    );
+  }
+
+  /** Lets microtasks run until nothing moves any more, without time passing. */
+  async quiet(turns = 60): Promise<void> {
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+  }
+
+  /** Waits for something that needs no time. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    const result = await promise;
+    await this.quiet();
+    return result;
+  }
+
+  /** Lets time pass in steps, with everything that happens meanwhile. */
+  async pass(ms: number, stepMs = Math.max(1, Math.min(1_000, ms))): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.clock.advance(Math.min(stepMs, ms - passed));
+      await this.quiet();
+    }
+  }
+}
