@@ -32,6 +32,8 @@ export class Runner {
   #notedMs = Number.POSITIVE_INFINITY;
   #waking: Promise<void> | null = null;
   readonly #loops: Promise<void>[] = [];
+  /** Whether the grace period at shutdown is over, and with it the heartbeat. */
+  #drained = false;
 
   constructor(store: Store, house: Omit<StageHouse, "freed">) {
     this.#store = store;
@@ -96,6 +98,7 @@ export class Runner {
     this.#dueTimer?.cancel();
     const untilMs = this.#house.clock.monotonicMs() + graceMs;
     while (this.inHand > 0 && this.#house.clock.monotonicMs() < untilMs) await sleep(this.#house.clock, 20);
+    this.#drained = true;
     const left = [...this.#stages.values()].flatMap((stage) => stage.refs());
     if (left.length > 0) {
       this.#house.log.warn("Jobs were still in hand when the grace period ended; they will be done again", {
@@ -184,7 +187,7 @@ export class Runner {
 
   async #heartbeat(): Promise<void> {
     const { clock, log, signal } = this.#house;
-    while (!signal.aborted || this.inHand > 0) {
+    while (!this.#drained && (!signal.aborted || this.inHand > 0)) {
       await sleep(clock, signal.aborted ? 100 : HEARTBEAT_MS, signal.aborted ? undefined : signal);
       for (const stage of this.#stages.values()) {
         const refs: readonly JobRef[] = stage.heldLongerThan(HEARTBEAT_MS / 2);
