@@ -139,7 +139,7 @@ export class MemoryStore implements Store {
     } catch (fault) {
       outcome = { fault };
     }
-    await null;
+    await Promise.resolve();
     if (this.#crashed()) return await NEVER;
     if ("fault" in outcome) throw outcome.fault;
     return outcome.value;

@@ -17,19 +17,21 @@ export function systemSecrets(masterKey: Uint8Array): Secrets {
   invariant(masterKey.length >= MASTER_KEY_BYTES_MIN, `a master key has ${MASTER_KEY_BYTES_MIN} bytes or more`);
   // A key of its own for seals, so that another use of the master key can never give out a valid seal.
   const sealKey = createHmac("sha256", masterKey).update("tidings seal 1").digest();
-  const sealOf = (body: string): Buffer => createHmac("sha256", sealKey).update(body).digest().subarray(0, SEAL_BYTES);
+  const sealOf = (body: string): string =>
+    createHmac("sha256", sealKey).update(body).digest().subarray(0, SEAL_BYTES).toString("base64url");
   return {
     digest: (text) => hash("sha256", text, "base64url"),
     seal: (text) => {
       const body = Buffer.from(text, "utf8").toString("base64url");
-      return `${body}.${sealOf(body).toString("base64url")}`;
+      return `${body}.${sealOf(body)}`;
     },
     unseal: (token) => {
       const dot = token.lastIndexOf(".");
       if (dot === -1) return null;
       const body = token.slice(0, dot);
-      const seal = Buffer.from(token.slice(dot + 1), "base64url");
-      if (seal.length !== SEAL_BYTES || !timingSafeEqual(seal, sealOf(body))) return null;
+      const given = Buffer.from(token.slice(dot + 1), "utf8");
+      const ours = Buffer.from(sealOf(body), "utf8");
+      if (given.length !== ours.length || !timingSafeEqual(given, ours)) return null;
       return Buffer.from(body, "base64url").toString("utf8");
     },
   };

@@ -1,0 +1,225 @@
+import type { Database, Query } from "#drivers/sqlite/database.ts";
+import { laneOf } from "#drivers/sqlite/lanes.ts";
+import type { Now } from "#drivers/sqlite/now.ts";
+import { DocumentReads } from "#drivers/sqlite/read-documents.ts";
+import { JournalReads } from "#drivers/sqlite/read-journal.ts";
+import { MessageReads } from "#drivers/sqlite/read-messages.ts";
+import { onceOf, type OnceRow, RECORD_SQL } from "#drivers/sqlite/records.ts";
+import type { Document, DocumentKey, DocumentQuery } from "#domain/document.ts";
+import type { Position, RecordedEvent } from "#domain/event.ts";
+import type { MessageId, RequestId } from "#domain/ids.ts";
+import { invariant } from "#domain/invariant.ts";
+import type { DeadJob } from "#domain/job.ts";
+import type { MessageRecord } from "#domain/message.ts";
+import type {
+  Checkpoint,
+  JobState,
+  JournalAsk,
+  JournalPage,
+  MessageFilter,
+  MessagePage,
+  OnceRecord,
+  OutcomeCounts,
+  QueueDepth,
+  StoredRequest,
+} from "#ports/store.ts";
+
+/** All questions, on a connection that only reads and waits for no commit. It sees what has become durable. */
+export class ReadCore implements Disposable {
+  readonly #db: Database;
+  readonly #journal: JournalReads;
+  readonly #messages: MessageReads;
+  readonly #documents: DocumentReads;
+  readonly #request: Query<RequestRow>;
+  readonly #once: Query<OnceRow>;
+  readonly #job: Query<JobRow>;
+  readonly #deadJob: Query<DeadRow>;
+  readonly #deadJobs: Query<DeadRow>;
+  readonly #deadJobsOf: Query<DeadRow>;
+  readonly #depths: Query<DepthRow>;
+  readonly #blob: Query<readonly [number]>;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#journal = new JournalReads(this.#db);
+    this.#messages = new MessageReads(this.#db);
+    this.#documents = new DocumentReads(this.#db);
+    this.#request = this.#db.query(READ_SQL.request);
+    this.#once = this.#db.query(RECORD_SQL.findOnce);
+    this.#job = this.#db.query(READ_SQL.job);
+    this.#deadJob = this.#db.query(READ_SQL.deadJob);
+    this.#deadJobs = this.#db.query(READ_SQL.deadJobs);
+    this.#deadJobsOf = this.#db.query(READ_SQL.deadJobsOf);
+    this.#depths = this.#db.query(READ_SQL.depths);
+    this.#blob = this.#db.query(READ_SQL.blob);
+  }
+
+  readJournal(_now: Now, ask: JournalAsk): JournalPage {
+    return this.#journal.page(ask);
+  }
+
+  eventsOf(_now: Now, subject: string, limit: number): RecordedEvent[] {
+    return this.#journal.of(subject, limit);
+  }
+
+  journalBounds(_now: Now): { first: Position; last: Position; bytes: number } {
+    return this.#journal.bounds();
+  }
+
+  checkpoints(_now: Now, consumer: string | null): Checkpoint[] {
+    return this.#journal.checkpoints(consumer);
+  }
+
+  requests(_now: Now, ids: readonly RequestId[]): (StoredRequest | null)[] {
+    return ids.map((id) => {
+      const row = this.#request.get(id);
+      return row === undefined ? null : requestOf(row);
+    });
+  }
+
+  messages(_now: Now, ids: readonly MessageId[]): (MessageRecord | null)[] {
+    return ids.map((id) => this.#messages.get(id));
+  }
+
+  listMessages(_now: Now, filter: MessageFilter, page: { after: string | null; limit: number }): MessagePage {
+    return this.#messages.list(filter, page);
+  }
+
+  countOutcomes(_now: Now, request: RequestId): OutcomeCounts {
+    return this.#messages.countOutcomes(request);
+  }
+
+  documents(_now: Now, keys: readonly DocumentKey[]): (Document | null)[] {
+    return keys.map((key) => this.#documents.get(key));
+  }
+
+  listDocuments(_now: Now, query: DocumentQuery): Document[] {
+    return this.#documents.list(query);
+  }
+
+  once(now: Now, keys: readonly string[]): (OnceRecord | null)[] {
+    return keys.map((key) => {
+      const row = this.#once.get(key, now.wallMs);
+      return row === undefined ? null : onceOf(row);
+    });
+  }
+
+  jobs(_now: Now, keys: readonly string[]): (JobState | null)[] {
+    return keys.map((key) => {
+      const row = this.#job.get(key);
+      return row === undefined ? null : jobStateOf(row);
+    });
+  }
+
+  deadJobs(
+    _now: Now,
+    { queue, after, limit }: { queue: string | null; after: string | null; limit: number },
+  ): DeadJob[] {
+    const from = after ?? "";
+    const rows = queue === null ? this.#deadJobs.all(from, limit) : this.#deadJobsOf.all(queue, from, limit);
+    return rows.map(deadJobOf);
+  }
+
+  deadJob(_now: Now, key: string): DeadJob | null {
+    const row = this.#deadJob.get(key);
+    return row === undefined ? null : deadJobOf(row);
+  }
+
+  depths(_now: Now): QueueDepth[] {
+    return this.#depths.all().map(([queue, lane, waiting, ready, held, dead, oldestReadyMs]) => ({
+      queue,
+      lane: laneOf(lane),
+      waiting,
+      ready,
+      held,
+      dead,
+      oldestReadyMs,
+    }));
+  }
+
+  unnamedBlobs(_now: Now, ids: readonly string[]): string[] {
+    return ids.filter((id) => this.#blob.get(id) === undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}
+
+type RequestRow = readonly [
+  id: string,
+  body: string,
+  acceptedMs: number,
+  lane: number,
+  traceparent: string | null,
+  archivedMs: number | null,
+];
+
+function requestOf([id, body, acceptedMs, lane, traceparent, archivedMs]: RequestRow): StoredRequest {
+  // Only request ids are written to this column.
+  return { id: id as RequestId, body, acceptedMs, lane: laneOf(lane), traceparent, archivedMs };
+}
+
+type JobRow = readonly [
+  key: string,
+  queue: string,
+  lane: number,
+  state: number,
+  dueMs: number,
+  attempt: number,
+  payload: string,
+  error: string | null,
+];
+
+const STATES = ["waiting", "ready", "held"] as const;
+
+function jobStateOf([key, queue, lane, stateNumber, dueMs, attempt, payload, error]: JobRow): JobState {
+  const state = STATES[stateNumber];
+  invariant(state !== undefined, "a stored state is one of ours");
+  return { key, queue, lane: laneOf(lane), state, dueMs, attempt, payload, error };
+}
+
+type DeadRow = readonly [
+  key: string,
+  queue: string,
+  lane: number,
+  payload: string,
+  traceparent: string | null,
+  attempt: number,
+  error: string,
+  enqueuedMs: number,
+  deadMs: number,
+];
+
+function deadJobOf([key, queue, lane, payload, traceparent, attempt, error, enqueuedMs, deadMs]: DeadRow): DeadJob {
+  return { key, queue, lane: laneOf(lane), payload, traceparent, attempt, error, enqueuedMs, deadMs };
+}
+
+type DepthRow = readonly [
+  queue: string,
+  lane: number,
+  waiting: number,
+  ready: number,
+  held: number,
+  dead: number,
+  oldestReadyMs: number | null,
+];
+
+const DEAD = "key, queue, lane, payload, traceparent, attempt, error, enqueued_ms, dead_ms";
+
+export const READ_SQL = {
+  request: "SELECT id, body, accepted_ms, lane, traceparent, archived_ms FROM requests WHERE id = ?",
+  job: "SELECT key, queue, lane, state, due_ms, attempt, payload, error FROM jobs WHERE key = ?",
+  deadJob: `SELECT ${DEAD} FROM dead_jobs WHERE key = ?`,
+  deadJobs: `SELECT ${DEAD} FROM dead_jobs WHERE key > ? ORDER BY key LIMIT ?`,
+  deadJobsOf: `SELECT ${DEAD} FROM dead_jobs WHERE queue = ? AND key > ? ORDER BY key LIMIT ?`,
+  /** Each arm walks an index that holds all it needs. */
+  depths: `SELECT queue, lane, sum(waiting), sum(ready), sum(held), sum(dead), min(oldest) FROM (
+      SELECT queue, lane, count(*) AS waiting, 0 AS ready, 0 AS held, 0 AS dead, NULL AS oldest
+        FROM jobs WHERE state = 0 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, count(*), 0, 0, min(enqueued_ms) FROM jobs WHERE state = 1 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, 0, count(*), 0, NULL FROM jobs WHERE state = 2 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, 0, 0, count(*), NULL FROM dead_jobs GROUP BY queue, lane)
+    GROUP BY queue, lane ORDER BY queue, lane`,
+  blob: "SELECT 1 FROM blobs WHERE id = ?",
+} as const;

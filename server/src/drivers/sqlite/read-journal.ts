@@ -1,0 +1,110 @@
+import type { Database, Query } from "#drivers/sqlite/database.ts";
+import { JOURNAL_SQL } from "#drivers/sqlite/journal.ts";
+import { OWN_SOURCE, type Position, type RecordedEvent } from "#domain/event.ts";
+import type { Checkpoint, JournalAsk, JournalPage } from "#ports/store.ts";
+
+/** Rows that one page of a partition looks at: a few ms. A partition with nothing in them gets an empty page. */
+export const JOURNAL_SCAN_ROWS_MAX = 5_000;
+/** Events at either end whose size stands for all when the journal's size is estimated. */
+export const JOURNAL_SAMPLE_ROWS = 50;
+/** What an event costs beside its text: columns, subject index, tree. */
+export const EVENT_BYTES_OVERHEAD = 90;
+
+export class JournalReads {
+  readonly #page: Query<EventRow>;
+  readonly #partition: Query<EventRow>;
+  readonly #of: Query<EventRow>;
+  readonly #first: Query<readonly [Position | null]>;
+  readonly #last: Query<readonly [Position]>;
+  readonly #sample: Query<readonly [count: number, bytes: number | null]>;
+  readonly #checkpoints: Query<CheckpointRow>;
+  readonly #checkpointsOf: Query<CheckpointRow>;
+
+  constructor(db: Database) {
+    this.#page = db.query(READ_JOURNAL_SQL.page);
+    this.#partition = db.query(READ_JOURNAL_SQL.partition);
+    this.#of = db.query(READ_JOURNAL_SQL.of);
+    this.#first = db.query(READ_JOURNAL_SQL.first);
+    this.#last = db.query(JOURNAL_SQL.last);
+    this.#sample = db.query(READ_JOURNAL_SQL.sample);
+    this.#checkpoints = db.query(READ_JOURNAL_SQL.checkpoints);
+    this.#checkpointsOf = db.query(READ_JOURNAL_SQL.checkpointsOf);
+  }
+
+  page({ after, limit, partition }: JournalAsk): JournalPage {
+    // Asked first: what is committed between the two questions belongs to the next page.
+    const last = this.#last.get()?.[0] ?? 0;
+    if (after >= last) return { events: [], upTo: after };
+    const first = this.#first.get()?.[0] ?? last + 1;
+    const isWhole = partition === undefined || partition.of === 1;
+    const upTo = isWhole ? last : Math.min(last, Math.max(after, first - 1) + JOURNAL_SCAN_ROWS_MAX);
+    const rows = isWhole
+      ? this.#page.all(after, upTo, limit)
+      : this.#partition.all(after, upTo, partition.of, partition.index, limit);
+    const lastRow = rows.at(-1);
+    const isFull = lastRow !== undefined && rows.length >= limit;
+    return { events: rows.map(eventOf), upTo: isFull ? lastRow[0] : upTo };
+  }
+
+  of(subject: string, limit: number): RecordedEvent[] {
+    return this.#of.all(subject, limit).map(eventOf);
+  }
+
+  bounds(): { first: Position; last: Position; bytes: number } {
+    const last = this.#last.get()?.[0] ?? 0;
+    const first = this.#first.get()?.[0] ?? 0;
+    const [count, bytes] = this.#sample.get(JOURNAL_SAMPLE_ROWS, JOURNAL_SAMPLE_ROWS) ?? [0, 0];
+    const each = count === 0 ? 0 : (bytes ?? 0) / count + EVENT_BYTES_OVERHEAD;
+    return { first, last, bytes: first === 0 ? 0 : Math.round((last - first + 1) * each) };
+  }
+
+  checkpoints(consumer: string | null): Checkpoint[] {
+    const rows = consumer === null ? this.#checkpoints.all() : this.#checkpointsOf.all(consumer);
+    return rows.map(([name, partition, position, updatedMs]) => ({ consumer: name, partition, position, updatedMs }));
+  }
+}
+
+type EventRow = readonly [
+  position: Position,
+  type: string,
+  subject: string,
+  timeMs: number,
+  data: string,
+  traceparent: string | null,
+  key: string | null,
+  source: string | null,
+  id: string | null,
+];
+
+function eventOf([position, type, subject, timeMs, data, traceparent, key, source, id]: EventRow): RecordedEvent {
+  return {
+    position,
+    id: id ?? `evt_${position}`,
+    source: source ?? OWN_SOURCE,
+    type,
+    subject,
+    timeMs,
+    data,
+    traceparent,
+    key: key ?? subject,
+  };
+}
+
+type CheckpointRow = readonly [consumer: string, partition: number, position: Position, updatedMs: number];
+
+const EVENT = "position, type, subject, time_ms, data, traceparent, key, source, id";
+const BYTES = "2 * length(subject) + length(type) + length(data)";
+
+export const READ_JOURNAL_SQL = {
+  page: `SELECT ${EVENT} FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+  partition: `SELECT ${EVENT} FROM events
+    WHERE position > ? AND position <= ? AND key_hash % ? = ? ORDER BY position LIMIT ?`,
+  of: `SELECT ${EVENT} FROM events WHERE subject = ? ORDER BY position LIMIT ?`,
+  first: "SELECT min(position) FROM events",
+  sample: `SELECT count(*), sum(bytes) FROM (
+      SELECT * FROM (SELECT ${BYTES} AS bytes FROM events ORDER BY position LIMIT ?)
+      UNION ALL SELECT * FROM (SELECT ${BYTES} AS bytes FROM events ORDER BY position DESC LIMIT ?))`,
+  checkpoints: "SELECT consumer, partition, position, updated_ms FROM checkpoints ORDER BY consumer, partition",
+  checkpointsOf: `SELECT consumer, partition, position, updated_ms FROM checkpoints
+    WHERE consumer = ? ORDER BY partition`,
+} as const;

@@ -1,0 +1,146 @@
+import type { Database } from "#drivers/sqlite/database.ts";
+import { Documents } from "#drivers/sqlite/documents.ts";
+import { Jobs } from "#drivers/sqlite/jobs.ts";
+import { Journal } from "#drivers/sqlite/journal.ts";
+import { Messages } from "#drivers/sqlite/messages.ts";
+import type { Now } from "#drivers/sqlite/now.ts";
+import { Records } from "#drivers/sqlite/records.ts";
+import type { Position } from "#domain/event.ts";
+import type { Job, JobRef } from "#domain/job.ts";
+import type { ClaimAsk, Conditions, Effects, Unit, Verdict } from "#ports/store.ts";
+
+/**
+ * The one writer, synchronous, in whichever thread it lives. A commit is one transaction that waits for the disk.
+ * Claims, wakes and sweeps do not wait: if the power fails they may not have happened, which is the same as a lease
+ * that ran out.
+ */
+export class WriteCore implements Disposable {
+  readonly #db: Database;
+  readonly #jobs: Jobs;
+  readonly #journal: Journal;
+  readonly #messages: Messages;
+  readonly #documents: Documents;
+  readonly #records: Records;
+
+  /** Takes over a connection to a file whose schema is ours already. */
+  constructor(db: Database) {
+    this.#db = db;
+    this.#jobs = new Jobs(this.#db);
+    this.#journal = new Journal(this.#db);
+    this.#messages = new Messages(this.#db);
+    this.#documents = new Documents(this.#db);
+    this.#records = new Records(this.#db);
+    this.#jobs.adoptOrphans();
+  }
+
+  commit(now: Now, units: readonly Unit[]): Verdict[] {
+    if (units.length === 0) return [];
+    return this.#transact("durable", now, () => units.map((unit) => this.#unit(now, unit)));
+  }
+
+  claim(now: Now, asks: readonly ClaimAsk[], leaseMs: number): Job[] {
+    if (asks.length === 0) return [];
+    return this.#transact("ordered", now, () => this.#jobs.claim(asks, leaseMs));
+  }
+
+  extend(now: Now, refs: readonly JobRef[], leaseMs: number): JobRef[] {
+    return this.#jobs.extend(refs, leaseMs, now);
+  }
+
+  release(now: Now, refs: readonly JobRef[]): void {
+    if (refs.length > 0) this.#transact("ordered", now, () => this.#jobs.release(refs));
+  }
+
+  wakeDue(now: Now, limit: number): { woken: number; nextDueMs: number | null } {
+    const due = this.#jobs.due(limit, now);
+    const woken = due === null ? 0 : this.#transact("ordered", now, () => this.#jobs.wake(due, limit, now));
+    return { woken, nextDueMs: this.#jobs.nextDueMs(now) };
+  }
+
+  trimJournal(now: Now, upTo: Position, olderThanMs: number, limit: number): number {
+    return this.#transact("ordered", now, () => this.#journal.trim(upTo, olderThanMs, limit));
+  }
+
+  sweep(now: Now, limit: number): number {
+    return this.#transact("ordered", now, () => this.#records.sweep(now.wallMs, limit));
+  }
+
+  /** Moves the log into the file, so that a copy of the one file is the whole store. */
+  [Symbol.dispose](): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#db.close();
+  }
+
+  #transact<T>(durability: "durable" | "ordered", now: Now, run: () => T): T {
+    try {
+      const result = this.#db.transact(durability, run);
+      this.#jobs.settle(now);
+      this.#journal.settle();
+      return result;
+    } catch (error) {
+      this.#jobs.forget();
+      this.#journal.forget();
+      throw error;
+    }
+  }
+
+  #unit(now: Now, unit: Unit): Verdict {
+    const found = this.#check(now, unit);
+    if ("refusal" in found) return found.refusal;
+    const { job, once, dead } = unit;
+    if (job !== undefined && found.held !== null) this.#jobs.end(found.held, job.ref, job.end, now);
+    if (found.taken !== null) this.#jobs.remove(found.taken);
+    if (once !== undefined) this.#records.putOnce(once);
+    if (dead?.then === "revive") this.#jobs.revive(dead.key, dead.payload, now);
+    if (dead?.then === "discard") this.#jobs.discard(dead.key);
+    return { kind: "committed", skipped: this.#effects(now, unit) };
+  }
+
+  /** Only reads, so that a refused unit leaves nothing and its neighbours commit. */
+  #check(now: Now, unit: Conditions): Found | { readonly refusal: Verdict } {
+    const { job, take, once, expect, dead } = unit;
+    const held = job === undefined ? null : this.#jobs.heldRow(job.ref);
+    if (job !== undefined && held === null) return { refusal: { kind: "fenced" } };
+    const taken = take === undefined ? null : this.#jobs.freeRow(take);
+    if (taken === "held" || taken === "gone") return { refusal: { kind: taken } };
+    const record = once === undefined ? null : this.#records.findOnce(once.key, now.wallMs);
+    if (record !== null) return { refusal: { kind: "repeated", record } };
+    for (const expectation of expect ?? []) {
+      if (this.#documents.isAsExpected(expectation)) continue;
+      const { collection, id } = expectation;
+      return { refusal: { kind: "stale", key: { collection, id } } };
+    }
+    if (dead !== undefined) {
+      if (!this.#jobs.isDead(dead.key)) return { refusal: { kind: "gone" } };
+      if (dead.then === "revive" && this.#jobs.freeRow(dead.key) !== "gone") return { refusal: { kind: "held" } };
+    }
+    return { held, taken };
+  }
+
+  /** Returns the keys of jobs that were not enqueued. */
+  #effects(now: Now, effects: Effects): string[] {
+    const skipped: string[] = [];
+    for (const request of effects.requests ?? []) this.#records.addRequest(request);
+    for (const { message, job, events } of effects.messages ?? []) {
+      if (!this.#messages.insert(message)) {
+        if (job !== null) skipped.push(job.key);
+        continue;
+      }
+      if (job !== null && !this.#jobs.enqueue(job, now)) skipped.push(job.key);
+      for (const event of events) this.#journal.append(event);
+    }
+    for (const patch of effects.patches ?? []) this.#messages.patch(patch);
+    for (const job of effects.jobs ?? []) if (!this.#jobs.enqueue(job, now)) skipped.push(job.key);
+    for (const { collection, prefix } of effects.clear ?? []) this.#documents.clear(collection, prefix);
+    for (const key of effects.deletes ?? []) this.#documents.delete(key);
+    for (const put of effects.puts ?? []) this.#documents.put(put);
+    for (const event of effects.events ?? []) this.#journal.append(event);
+    for (const checkpoint of effects.checkpoints ?? []) this.#records.putCheckpoint(checkpoint);
+    for (const blob of effects.blobs ?? []) this.#records.nameBlob(blob);
+    for (const { request, atMs } of effects.archive ?? []) this.#messages.archive(request, atMs);
+    return skipped;
+  }
+}
+
+/** The rows that the conditions have found: of the job that ends and of the one that is taken. */
+type Found = { readonly held: number | null; readonly taken: number | null };
