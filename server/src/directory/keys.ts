@@ -1,0 +1,195 @@
+import {
+  type Changed,
+  change,
+  type Decision,
+  happened,
+  NO_ORIGIN,
+  noChanges,
+  type Origin,
+  refused,
+  unchanged,
+  write,
+} from "#directory/change.ts";
+import { type KeyBody, KEYS } from "#directory/collections.ts";
+import type { Document } from "#domain/document.ts";
+import type { Engine } from "#engine/engine.ts";
+import type { Dice } from "#ports/dice.ts";
+import type { Secrets } from "#ports/secrets.ts";
+
+/** What a key may be allowed. `full` is everything, managing keys included. */
+export const KEY_SCOPES = ["full", "send", "read"] as const;
+/** Keys in use at one time: one for each service of a large house, many times over. */
+export const KEYS_MAX = 1_000;
+/** A name says which service uses the key. */
+export const KEY_NAME_CHARS_MAX = 100;
+/** SHA-256's width: nobody guesses it, and the digest needs no salt. */
+const KEY_BYTES = 32;
+const KEY_PREFIX = "tk_live_";
+/** Shown in lists: the prefix that all have, and enough to tell two apart. */
+const SHOWN_CHARS = 12;
+/** As the HTTP door names the caller in logs and lanes. */
+const KEY_ID_CHARS = 12;
+
+export type Key = Omit<KeyBody, "origin"> & { readonly id: string };
+
+/** API keys: kept as digests, shown once. */
+export class Keys {
+  readonly #engine: Engine;
+  readonly #secrets: Secrets;
+  readonly #dice: Dice;
+
+  constructor(engine: Engine, secrets: Secrets) {
+    this.#engine = engine;
+    this.#secrets = secrets;
+    this.#dice = engine.parts.dice;
+  }
+
+  /** Makes a key. `secret` is told here and never again. */
+  async create(
+    wish: { readonly name: string; readonly scopes: readonly string[] },
+    origin: Origin = NO_ORIGIN,
+  ): Promise<Changed<Key & { readonly secret: string }>> {
+    const fault = wishProblem(wish);
+    if (fault !== null) return refused("request.invalid", fault);
+    const living = (await this.list()).filter(({ revokedMs }) => revokedMs === null);
+    if (living.length >= KEYS_MAX) return refused("request.invalid", `There are ${KEYS_MAX} keys; revoke some first.`);
+    const secret = this.#newSecret();
+    const added = await this.#put(secret, { ...wish, origin: "created" }, origin);
+    return added.kind === "done" ? { kind: "done", value: { ...added.value, secret } } : added;
+  }
+
+  /** Oldest first, revoked ones too; without their secrets, which nobody has. */
+  async list(): Promise<readonly Key[]> {
+    return (await this.#documents()).map(toKey).toSorted((one, other) => one.createdMs - other.createdMs);
+  }
+
+  /** Refuses a key from now on (on other nodes within seconds). Harmless on one that is revoked already. */
+  revoke(id: string, origin: Origin = NO_ORIGIN): Promise<Changed<null>> {
+    const { store, clock } = this.#engine.parts;
+    return change(
+      this.#engine,
+      async (): Promise<Decision<null>> => {
+        const isId = id.length >= KEY_ID_CHARS && /^[\w-]+$/.test(id);
+        const [document] = isId ? await store.listDocuments({ collection: KEYS, prefix: id, limit: 1 }) : [];
+        if (document === undefined) return refused("thing.unknown", "There is no such key.");
+        const changes = noChanges();
+        revoke(changes, document, clock.nowMs(), origin);
+        return write(changes, null);
+      },
+      origin,
+    );
+  }
+
+  /**
+   * For the start of the program. With a `given` key (`TIDINGS_API_KEY`) sees to it that this one works and that an
+   * earlier value of the setting no longer does. Without, makes one if none works.
+   *
+   * @returns the key that was made, to be shown once; null when none had to be made.
+   */
+  async ensureFirstKey(given: string | null): Promise<Changed<string | null>> {
+    const documents = await this.#documents();
+    if (given === null) {
+      if (documents.some((document) => toKey(document).revokedMs === null)) return { kind: "done", value: null };
+      const made = await this.create({ name: "first key", scopes: ["full"] });
+      return made.kind === "done" ? { kind: "done", value: made.value.secret } : made;
+    }
+    const digest = this.#secrets.digest(given);
+    const { clock } = this.#engine.parts;
+    const ended = await change(this.#engine, async (): Promise<Decision<null>> => {
+      const changes = noChanges();
+      for (const document of await this.#documents()) {
+        const { origin } = bodyOf(document);
+        if (origin === "setting" && document.id !== digest) revoke(changes, document, clock.nowMs(), NO_ORIGIN);
+      }
+      return write(changes, null);
+    });
+    if (ended.kind !== "done") return ended;
+    const put = await this.#put(given, { name: "TIDINGS_API_KEY", scopes: ["full"], origin: "setting" }, NO_ORIGIN);
+    return put.kind === "done" ? { kind: "done", value: null } : put;
+  }
+
+  #put(
+    secret: string,
+    {
+      name,
+      scopes,
+      origin: kind,
+    }: { readonly name: string; readonly scopes: readonly string[]; readonly origin: KeyBody["origin"] },
+    origin: Origin,
+  ): Promise<Changed<Key>> {
+    const { store, clock } = this.#engine.parts;
+    const key = { collection: KEYS, id: this.#secrets.digest(secret) };
+    return change(
+      this.#engine,
+      async (): Promise<Decision<Key>> => {
+        const [before = null] = await store.documents([key]);
+        const changes = noChanges();
+        if (before !== null && bodyOf(before).revokedMs === null) return write(changes, toKey(before));
+        const nowMs = clock.nowMs();
+        // A short key that somebody chose must not be shown by its beginning.
+        const prefix = secret.slice(0, Math.min(SHOWN_CHARS, Math.floor(secret.length / 3)));
+        const body: KeyBody = { name, scopes, createdMs: nowMs, prefix, revokedMs: null, origin: kind };
+        changes.expect.push(unchanged(key, before));
+        changes.puts.push({ ...key, body: JSON.stringify(body), when: "always", nowMs });
+        const id = keyId(key.id);
+        changes.events.push(happened("key.created", `key:${id}`, { name, scopes }, { nowMs, origin }));
+        return write(changes, { id, name, scopes, createdMs: nowMs, prefix, revokedMs: null });
+      },
+      origin,
+    );
+  }
+
+  async #documents(): Promise<readonly Document[]> {
+    const documents: Document[] = [];
+    for (let after: string | null = null; ; after = documents.at(-1)?.id ?? null) {
+      const page = await this.#engine.parts.store.listDocuments({ collection: KEYS, after, limit: KEYS_MAX });
+      documents.push(...page);
+      if (page.length < KEYS_MAX) return documents;
+    }
+  }
+
+  #newSecret(): string {
+    const bytes = Uint8Array.fromHex(this.#dice.hex(KEY_BYTES));
+    return KEY_PREFIX + bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  }
+}
+
+function revoke(changes: ReturnType<typeof noChanges>, document: Document, nowMs: number, origin: Origin): void {
+  const body = bodyOf(document);
+  if (body.revokedMs !== null) return;
+  const key = { collection: KEYS, id: document.id };
+  changes.expect.push(unchanged(key, document));
+  changes.puts.push({
+    ...key,
+    body: JSON.stringify({ ...body, revokedMs: nowMs } satisfies KeyBody),
+    when: "always",
+    nowMs,
+  });
+  changes.events.push(happened("key.revoked", `key:${keyId(document.id)}`, { name: body.name }, { nowMs, origin }));
+}
+
+function wishProblem({ name, scopes }: { readonly name: string; readonly scopes: readonly string[] }): string | null {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+  if (name === "" || name.length > KEY_NAME_CHARS_MAX || /[\u0000-\u001f\u007f]/.test(name)) {
+    return `A key's name has 1 to ${KEY_NAME_CHARS_MAX} characters on one line.`;
+  }
+  const known: readonly string[] = KEY_SCOPES;
+  if (scopes.length === 0 || scopes.some((scope) => !known.includes(scope))) {
+    return `A key's scopes are some of ${KEY_SCOPES.join(", ")}.`;
+  }
+  return null;
+}
+
+function keyId(digest: string): string {
+  return digest.slice(0, KEY_ID_CHARS);
+}
+
+function toKey(document: Document): Key {
+  const { name, scopes, createdMs, prefix, revokedMs } = bodyOf(document);
+  return { id: keyId(document.id), name, scopes, createdMs, prefix, revokedMs };
+}
+
+function bodyOf({ body }: Document): KeyBody {
+  // Only this class writes the collection.
+  return JSON.parse(body) as KeyBody;
+}
