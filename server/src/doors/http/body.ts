@@ -1,0 +1,85 @@
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { BODY_BYTES_IN_FLIGHT_MAX, SWALLOWED_BYTES_MAX } from "#doors/http/limits.ts";
+import { OVERLOAD_RETRY_AFTER_MS } from "#engine/limits.ts";
+import { overloaded, refusal, type TextAnswer } from "#doors/http/answer.ts";
+
+/** A body, or the refusal that goes back instead of it. */
+export type BodyRead =
+  | { readonly ok: true; readonly bytes: Buffer }
+  | { readonly ok: false; readonly answer: TextAnswer };
+
+/** How much of all the bodies on their way in is in memory now. */
+export type BodyBudget = { bytes: number };
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Reads a whole body. What is too large is swallowed up to a bound before the answer, because a client that is still
+ * writing when the connection closes never reads why.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number, budget: BodyBudget): Promise<BodyRead> {
+  const declared = Number(request.headers["content-length"] ?? Number.NaN);
+  if (declared === 0) return Promise.resolve({ ok: true, bytes: EMPTY });
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let refused: TextAnswer | null =
+      declared > bytesMax
+        ? tooLarge(bytesMax)
+        : budget.bytes + (Number.isNaN(declared) ? 0 : declared) > BODY_BYTES_IN_FLIGHT_MAX
+          ? overloaded(OVERLOAD_RETRY_AFTER_MS)
+          : null;
+    let held = 0;
+    const end = (read: BodyRead): void => {
+      budget.bytes -= held;
+      held = 0;
+      request.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+      resolve(read);
+    };
+    const refuse = (answer: TextAnswer): void => {
+      budget.bytes -= held;
+      held = 0;
+      chunks.length = 0;
+      refused = answer;
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (refused !== null) {
+        if (bytes > bytesMax + SWALLOWED_BYTES_MAX) end({ ok: false, answer: refused });
+        return;
+      }
+      if (bytes > bytesMax) refuse(tooLarge(bytesMax));
+      else if (budget.bytes + chunk.length > BODY_BYTES_IN_FLIGHT_MAX) refuse(overloaded(OVERLOAD_RETRY_AFTER_MS));
+      else {
+        held += chunk.length;
+        budget.bytes += chunk.length;
+        chunks.push(chunk);
+      }
+    };
+    const onEnd = (): void => {
+      if (refused !== null) end({ ok: false, answer: refused });
+      // Node copies each chunk out of the socket's buffer, so a single one may be kept as it is.
+      else end({ ok: true, bytes: chunks.length === 1 ? (chunks[0] ?? EMPTY) : Buffer.concat(chunks, bytes) });
+    };
+    const onBroken = (): void => {
+      end({ ok: false, answer: refused ?? refusal("request.malformed", "The connection ended before the body did.") });
+    };
+    request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
+  });
+}
+
+/** UTF-8 or nothing: a replacement character would change what was said (RFC 3629 §3). A byte order mark is skipped. */
+export function decodeText(bytes: Buffer): string | null {
+  if (!isUtf8(bytes)) return null;
+  const skip = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  return bytes.toString("utf8", skip);
+}
+
+function tooLarge(bytesMax: number): TextAnswer {
+  return refusal(
+    "request.too_large",
+    `The body is larger than ${Math.floor(bytesMax / (1024 * 1024))} MB (${bytesMax} bytes).`,
+    { connection: "close" },
+  );
+}

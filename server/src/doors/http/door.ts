@@ -1,0 +1,163 @@
+import type { Socket } from "node:net";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { NO_CONTENT, refusal } from "#doors/http/answer.ts";
+import type { HttpHouse } from "#doors/http/house.ts";
+import { openKeyring } from "#doors/http/keyring.ts";
+import { CLOSE_GRACE_MS, HEADERS_MS_MAX, KEEP_ALIVE_MS, PARAM_CHARS_MAX, REQUEST_MS_MAX } from "#doors/http/limits.ts";
+import type { Routes } from "#doors/http/route.ts";
+import { registerAll } from "#doors/http/routes/all.ts";
+import { answerToFault, type Doorway, server, write } from "#doors/http/serve.ts";
+import { type RouteDoc, writeOpenApi } from "#doors/http/openapi.ts";
+import { traceOf } from "#doors/http/trace.ts";
+import { OperatorFault } from "#domain/faults.ts";
+
+export interface HttpDoor extends AsyncDisposable {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+}
+
+/**
+ * Opens the one HTTP port. Disposing closes it: nobody new comes in, calls under way finish, streams end, and what is
+ * left after `CLOSE_GRACE_MS` is cut.
+ * @throws {OperatorFault} `port.taken`.
+ */
+export async function openHttpDoor(
+  house: HttpHouse,
+  listen: { readonly port: number; readonly host: string },
+): Promise<HttpDoor> {
+  const { app, close } = await buildHttpApp(house);
+  let url: string;
+  try {
+    url = await app.listen({ port: listen.port, host: listen.host });
+  } catch (cause) {
+    await close();
+    if (cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE") {
+      throw new OperatorFault("port.taken", `Port ${listen.port} of ${listen.host} is in use`, { cause });
+    }
+    throw cause;
+  }
+  return { url, [Symbol.asyncDispose]: close };
+}
+
+/** The door without its port, for `inject` in tests. */
+export async function buildHttpApp(
+  house: HttpHouse,
+): Promise<{ readonly app: FastifyInstance; readonly close: () => Promise<void> }> {
+  const closing = new AbortController();
+  const doorway: Doorway = {
+    house,
+    keyring: openKeyring(house),
+    budget: { bytes: 0 },
+    running: new Set(),
+    closing: closing.signal,
+  };
+  const app = Fastify({
+    logger: false,
+    return503OnClosing: false,
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true },
+    http: { headersTimeout: HEADERS_MS_MAX },
+    clientErrorHandler: answerToNoise,
+    frameworkErrors: (_error, request, reply) => {
+      reply.hijack();
+      write(reply.raw, BAD_PATH, traceOf(request.raw.headers["traceparent"], house.dice), closing.signal.aborted);
+    },
+  });
+  const docs: RouteDoc[] = [];
+  const routes: Routes = {
+    add: (route) => {
+      docs.push(route);
+      app.route({
+        method: route.method,
+        url: route.path,
+        onRequest: beforeBody(server(route, doorway)),
+        handler: unreached,
+      });
+    },
+  };
+  let openApi: string | null = null;
+  registerAll(routes, house, () => (openApi ??= writeOpenApi(docs, house.settings)));
+  app.setNotFoundHandler((request, reply) => nowhere(request, reply, docs, doorway));
+  app.setErrorHandler((fault, request, reply) => {
+    const trace = traceOf(request.raw.headers["traceparent"], house.dice);
+    reply.hijack();
+    write(reply.raw, answerToFault(fault, request.method, trace, house), trace, closing.signal.aborted);
+  });
+  await app.ready();
+  return { app, close: () => closeDown(app, house, closing) };
+}
+
+/** Fastify's way of letting a hook take a call over: it is never told to go on. */
+function beforeBody(serve: (request: FastifyRequest, reply: FastifyReply) => void) {
+  return (request: FastifyRequest, reply: FastifyReply, _goOn: () => void): void => serve(request, reply);
+}
+
+function unreached(): never {
+  throw new Error("broken invariant: every call is answered by its onRequest hook");
+}
+
+const BAD_PATH = refusal("request.invalid", "The path is not valid: percent-encoding must be UTF-8, segments short.");
+
+/** A path or method that does not exist: 404, 405 with what would, or what OPTIONS asks for. */
+function nowhere(request: FastifyRequest, reply: FastifyReply, docs: readonly RouteDoc[], doorway: Doorway): void {
+  reply.hijack();
+  const trace = traceOf(request.raw.headers["traceparent"], doorway.house.dice);
+  const allow = methodsOf(request.url, docs);
+  const answer =
+    request.method === "OPTIONS" && allow !== null
+      ? { ...NO_CONTENT, headers: { allow } }
+      : allow === null
+        ? refusal("route.unknown", "There is nothing at this path.")
+        : refusal("route.method", `This path answers ${allow}.`, { allow });
+  write(reply.raw, answer, trace, doorway.closing.aborted);
+}
+
+/** Which methods a path answers, as the header `Allow` says it; null when there is no such path. */
+function methodsOf(url: string, docs: readonly RouteDoc[]): string | null {
+  const segments = (url.split("?")[0] ?? "").replace(/\/$/, "").split("/");
+  const methods = new Set<string>();
+  for (const { method, path } of docs) {
+    const pattern = path.replace(/\/$/, "").split("/");
+    const fits =
+      pattern.length === segments.length &&
+      pattern.every((part, at) => (part.startsWith(":") ? segments[at] !== "" : part === segments[at]));
+    if (fits) methods.add(method);
+  }
+  if (methods.size === 0) return null;
+  if (methods.has("GET")) methods.add("HEAD");
+  return [...methods, "OPTIONS"].join(", ");
+}
+
+/** What cannot be read as HTTP at all: an answer if the socket still takes one. */
+function answerToNoise(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? "431 Request Header Fields Too Large"
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? "408 Request Timeout"
+        : "400 Bad Request";
+  const { body } = refusal("request.malformed", `This is not a request that HTTP/1.1 knows (${status.slice(4)}).`);
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body ?? "")}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+async function closeDown(
+  app: FastifyInstance,
+  { clock }: Pick<HttpHouse, "clock">,
+  closing: AbortController,
+): Promise<void> {
+  if (closing.signal.aborted) return;
+  closing.abort();
+  const cut = clock.after(CLOSE_GRACE_MS, () => app.server.closeAllConnections());
+  try {
+    await app.close();
+  } finally {
+    cut.cancel();
+  }
+}

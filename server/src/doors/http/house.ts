@@ -1,0 +1,40 @@
+import type { Engine } from "#engine/engine.ts";
+import type { Accept } from "#pipeline/accept.ts";
+import type { MessageDesk } from "#pipeline/message-desk.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { Dice } from "#ports/dice.ts";
+import type { Log } from "#ports/log.ts";
+import type { Meter } from "#ports/meter.ts";
+import type { Secrets } from "#ports/secrets.ts";
+import type { Store } from "#ports/store.ts";
+
+/** What the HTTP door needs of the house behind it. */
+export type HttpHouse = {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly accept: Accept;
+  readonly desk: MessageDesk;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly secrets: Secrets;
+  /** Whether the engine works already; asked by `/ready`. */
+  readonly started: () => boolean;
+  /** What `/metrics` shows. */
+  readonly metrics: { text(): Promise<string> };
+  readonly settings: HttpSettings;
+};
+
+export type HttpSettings = {
+  /** Shown in `/openapi.json` and `/health`. */
+  readonly version: string;
+  /** Where people and mail programs reach us, without a slash at the end; for links that leave the house. */
+  readonly publicUrl: string;
+  /** Digest of the token that this start of the process gave to its own command line; it may do everything. */
+  readonly localTokenDigest: string | null;
+  /** Whether `/metrics` asks for a key with the scope `read`. */
+  readonly metricsNeedKey: boolean;
+};

@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Static, TObject, TSchema } from "typebox";
+import type { Answer } from "#doors/http/answer.ts";
+import type { FaultCode } from "#domain/problem.ts";
+import type { OnceRecord } from "#ports/store.ts";
+
+/**
+ * How a file in `routes/` says what it serves:
+ *
+ *     export function registerLists(routes: Routes, house: HttpHouse): void {
+ *       routes.add({
+ *         method: "GET", path: "/lists/:list_id", tag: "lists", scope: "read",
+ *         summary: "One list", params: Type.Object({ list_id: Type.String() }),
+ *         answers: { 200: { says: "The list", body: MailList } }, faults: ["thing.unknown"],
+ *         handle: async ({ params }) => { … return json(200, list); },
+ *       });
+ *     }
+ *
+ * The same table validates, documents itself in `/openapi.json`, and is found by the router. Schemas that outsiders see
+ * live in `contract/src/` (`profiles.ts`, `lists.ts`, `keys.ts`, `suppressions.ts` beside `shared.ts`).
+ */
+export interface Routes {
+  add<Params extends TObject = TObject<{}>, Query extends TObject = TObject<{}>, Body extends TSchema = TSchema>(
+    route: Route<Params, Query, Body>,
+  ): void;
+}
+
+/** `open`: no key needed. A key with `full` may do everything, one with `send` or `read` only what is marked so. */
+export type Scope = "open" | "send" | "read" | "full";
+
+export type Tag =
+  | "send"
+  | "messages"
+  | "requests"
+  | "profiles"
+  | "lists"
+  | "suppressions"
+  | "mailbox"
+  | "keys"
+  | "admin"
+  | "service";
+
+export type Route<Params extends TObject, Query extends TObject, Body extends TSchema> = {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** `:name` for a segment; decoded after splitting. */
+  readonly path: string;
+  readonly tag: Tag;
+  readonly scope: Scope;
+  /** A line without full stop, for the reference. */
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: Params;
+  /**
+   * Strings, Booleans, integers and arrays of strings; arrays may come comma-joined, repeated, or both (§1.4). What is
+   * not declared is ignored.
+   */
+  readonly query?: Query;
+  /** The JSON body's schema. Unknown fields are allowed and kept; no body is as good as `{}`. Absent: none is read. */
+  readonly body?: Body;
+  /** A body that works, shown in the reference. */
+  readonly example?: unknown;
+  /** Takes the bytes of any content type instead of JSON, up to so many. */
+  readonly rawBytesMax?: number;
+  /** Successful answers by status. */
+  readonly answers: Readonly<
+    Record<number, { readonly says: string; readonly body?: TSchema; readonly type?: string }>
+  >;
+  /** Refusals that are peculiar to this route; those of auth, body and store are added by themselves. */
+  readonly faults?: readonly FaultCode[];
+  /**
+   * Honours Idempotency-Key (§1.6); only for POST. The first answer is looked up before `handle` and stored by
+   * `commitAnswer`. `"at commit"`: `handle` hands `call.once` on to someone who finds out at the commit.
+   */
+  readonly idempotent?: true | "at commit";
+  /** Never throws for the caller's mistakes: those are answers. A StoreFault may pass through, and answers 503. */
+  readonly handle: (call: Call<Static<Params>, Static<Query>, Static<Body>>) => Promise<Answer> | Answer;
+  /** For pages and machinery that the reference does not list. */
+  readonly hidden?: boolean;
+};
+
+/** One checked call. */
+export type Call<Params = unknown, Query = unknown, Body = unknown> = {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  /** The body as it came; "" when there was none. */
+  readonly text: string;
+  /** With `rawBytesMax`: the bytes as they came. */
+  readonly bytes: Uint8Array;
+  readonly headers: IncomingHttpHeaders;
+  /** Who calls. */
+  readonly caller: Caller;
+  /** W3C Trace Context, the caller's own or one begun here. */
+  readonly traceparent: string;
+  /** For the log and the header `x-request-id`. */
+  readonly callId: string;
+  /** What the answer will be remembered under; null without an Idempotency-Key. */
+  readonly once: Once | null;
+  /** Aborted when the caller has gone or the door closes; for answers that take long. */
+  readonly signal: () => AbortSignal;
+};
+
+export type Once = Pick<OnceRecord, "key" | "fingerprint" | "expiresMs">;
+
+/** `id` is short, stable and no secret: it stands in logs and is the caller's share in the lanes. */
+export type Caller = { readonly id: string; readonly name: string; readonly scopes: readonly string[] };

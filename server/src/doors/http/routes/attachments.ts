@@ -1,0 +1,52 @@
+import { AttachmentAnswer } from "@tidings/contract";
+import { Type } from "typebox";
+import { json, overloaded, refusal } from "#doors/http/answer.ts";
+import type { HttpHouse } from "#doors/http/house.ts";
+import type { Routes } from "#doors/http/route.ts";
+import { invariant } from "#domain/invariant.ts";
+import { ATTACHMENT_BYTES_MAX } from "#domain/limits.ts";
+
+/** Longest file name: what common file systems take. */
+const FILENAME_CHARS_MAX = 255;
+const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:\s*;[ -~]*)?$/;
+
+/** `POST /attachments`: large files go first, and messages name them by id (claim check). */
+export function registerAttachments(
+  routes: Routes,
+  { blobs, dice, engine }: Pick<HttpHouse, "blobs" | "dice" | "engine">,
+): void {
+  routes.add({
+    method: "POST",
+    path: "/attachments",
+    tag: "send",
+    scope: "send",
+    summary: "Upload a file to attach to messages",
+    description:
+      "The body is the file itself, of any content type. Then name it in a message: `channels.email.override.attachments: [{ filename, contentType, id }]`.",
+    query: Type.Object({ filename: Type.Optional(Type.String({ description: "How the file is called" })) }),
+    rawBytesMax: ATTACHMENT_BYTES_MAX,
+    answers: { 201: { says: "Kept", body: AttachmentAnswer } },
+    handle: async ({ query, bytes, headers }) => {
+      const filename = query.filename ?? "attachment";
+      // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+      if (filename.length > FILENAME_CHARS_MAX || /[\u0000-\u001f\u007f/\\]/.test(filename)) {
+        return refusal(
+          "request.invalid",
+          `"filename" may have ${FILENAME_CHARS_MAX} characters, without slashes or controls.`,
+        );
+      }
+      if (bytes.length === 0) return refusal("request.invalid", "The body must be the file; it was empty.");
+      const declared = headers["content-type"];
+      const contentType = declared !== undefined && MEDIA_TYPE.test(declared) ? declared : "application/octet-stream";
+      const id = `upload-${dice.hex(16)}`;
+      await blobs.put(id, bytes);
+      const verdict = await engine.submit({ blobs: [{ id, bytes: bytes.length, owner: `upload:${id}` }] });
+      if (verdict.kind === "overloaded") {
+        await blobs.delete([id]);
+        return overloaded(verdict.retryAfterMs);
+      }
+      invariant(verdict.kind === "committed", "an upload has no conditions");
+      return json(201, { id, bytes: bytes.length, filename, contentType });
+    },
+  });
+}

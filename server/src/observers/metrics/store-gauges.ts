@@ -1,0 +1,87 @@
+import type { Clock } from "#ports/clock.ts";
+import type { GaugeSample, Meter } from "#ports/meter.ts";
+import type { Checkpoint, QueueDepth, Store } from "#ports/store.ts";
+
+/** One look at the store serves all gauges of a scrape. */
+const LOOK_MS = 500;
+
+type Look = {
+  readonly depths: readonly QueueDepth[];
+  readonly lags: readonly Lag[];
+  readonly journal: { readonly first: number; readonly last: number; readonly bytes: number };
+};
+type Lag = Checkpoint & { readonly lagEvents: number; readonly lagMs: number };
+
+/** Shows how deep the queues, how old their oldest job, how far behind the readers of the journal and how large it is. */
+export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
+  const look = remembered(clock, () => lookAt(store, clock.nowMs()));
+  const gauge = (name: string, help: string, read: (look: Look) => readonly GaugeSample[]): void => {
+    meter.gauge(name, help, async () => read(await look()));
+  };
+  gauge("tidings_queue_jobs", "Jobs by queue, lane and state.", ({ depths }) =>
+    depths.flatMap(({ queue, lane, waiting, ready, held, dead }) =>
+      Object.entries({ waiting, ready, held, dead }).map(([state, value]) => ({
+        labels: { queue, lane, state },
+        value,
+      })),
+    ),
+  );
+  gauge("tidings_queue_oldest_ready_seconds", "Age of the oldest job that is ready.", ({ depths }) =>
+    depths.map(({ queue, lane, oldestReadyMs }) => ({
+      labels: { queue, lane },
+      value: oldestReadyMs === null ? 0 : Math.max(0, clock.nowMs() - oldestReadyMs) / 1000,
+    })),
+  );
+  gauge("tidings_consumer_lag_events", "Events that a reader of the journal has not seen yet.", ({ lags }) =>
+    lags.map(({ consumer, partition, lagEvents }) => ({
+      labels: { consumer, partition: String(partition) },
+      value: lagEvents,
+    })),
+  );
+  gauge(
+    "tidings_consumer_lag_seconds",
+    "Age of the oldest event that it has not seen (the iterator age).",
+    ({ lags }) =>
+      lags.map(({ consumer, partition, lagMs }) => ({
+        labels: { consumer, partition: String(partition) },
+        value: lagMs / 1000,
+      })),
+  );
+  gauge("tidings_journal_bytes", "About how much room the journal takes.", ({ journal }) => [
+    { labels: {}, value: journal.bytes },
+  ]);
+  gauge("tidings_journal_position", "Positions of the oldest event that is kept and of the newest.", ({ journal }) => [
+    { labels: { end: "first" }, value: journal.first },
+    { labels: { end: "last" }, value: journal.last },
+  ]);
+}
+
+async function lookAt(store: Store, nowMs: number): Promise<Look> {
+  const [depths, journal, checkpoints] = await Promise.all([
+    store.depths(),
+    store.journalBounds(),
+    store.checkpoints(null),
+  ]);
+  const lags = await Promise.all(
+    checkpoints.map(async (checkpoint) => {
+      const lagEvents = Math.max(0, journal.last - checkpoint.position);
+      const next =
+        lagEvents === 0 ? undefined : (await store.readJournal({ after: checkpoint.position, limit: 1 })).events[0];
+      return { ...checkpoint, lagEvents, lagMs: next === undefined ? 0 : Math.max(0, nowMs - next.timeMs) };
+    }),
+  );
+  return { depths, lags, journal };
+}
+
+/** Asks again only when the last answer is older than `LOOK_MS`, or has failed. */
+function remembered<T>(clock: Clock, ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly value: Promise<T>; readonly untilMs: number } | null = null;
+  return () => {
+    if (last === null || last.untilMs <= clock.monotonicMs()) {
+      const value = ask();
+      value.catch(() => (last = null));
+      last = { value, untilMs: clock.monotonicMs() + LOOK_MS };
+    }
+    return last.value;
+  };
+}
