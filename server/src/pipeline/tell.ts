@@ -97,8 +97,10 @@ function sentenceOf(type: string, data: JsonObject): string {
 
 function routes(channels: Json | undefined): string {
   if (!Array.isArray(channels)) return "nowhere";
-  return (channels as readonly Json[])
-    .filter(isJsonObject)
+  const ways = (channels as readonly Json[]).filter(isJsonObject);
+  const open = ways.filter((way) => way["rule"] === undefined);
+  // Why other ways were closed matters only when none was open.
+  return (open.length > 0 ? open : ways)
     .map((way) =>
       way["rule"] === undefined
         ? `${str(way["channel"])} by ${str(way["provider"])}`

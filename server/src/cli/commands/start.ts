@@ -1,0 +1,69 @@
+import type { Command } from "commander";
+import type { Exit } from "#cli/exit.ts";
+import { loadSettings, withSettings } from "#cli/load-settings.ts";
+import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
+import { paint } from "#cli/output.ts";
+import {
+  carriersLine,
+  exposureWarning,
+  firstCall,
+  type Running,
+  runRealServer,
+  sayNotes,
+  serveUntilStopped,
+} from "#cli/serve.ts";
+import { say, sayJson, type World } from "#cli/world.ts";
+import type { Settings } from "#config/settings.ts";
+
+export function startCommand(world: World, answer: (exit: Exit) => void): Command {
+  const built = command(
+    world,
+    "tidings start",
+    "Serve every door and work the queues, on one port. Ctrl-C finishes what is in hand and stops; twice stops at once.\n\n" +
+      "Every option is a setting too: `tidings settings` shows them, docs/settings.md explains them. Secrets are given " +
+      "in the environment only.",
+  ).addHelpText(
+    "after",
+    examples(
+      ["tidings start", "on http://127.0.0.1:3300, data in ./.tidings"],
+      ["TIDINGS_SMTP_URL=smtp://user:pass@mail.example:587 tidings start", "send mail for real"],
+    ),
+  );
+  return acting(withJson(withSettings(built, "all")), world, answer, (its, _args, options) => start(its, options));
+}
+
+/** @param run starts the server; handed in by tests. */
+export async function start(world: World, options: Options, run = runRealServer): Promise<Exit> {
+  // On a terminal somebody reads along; the JSON is for collectors.
+  const { settings, notes } = await loadSettings(world, options, world.err.isTty ? { log: "pretty" } : {});
+  const json = options.flag("json");
+  const server = await run(settings, { dev: false, writeLog: world.err.write });
+  const warning = exposureWarning(settings);
+  if (json) {
+    const { url, firstKey, carriers } = server;
+    sayJson(world, { event: "ready", url, dataDir: settings.dataDir, firstKey, carriers });
+  } else greet(world, settings, server);
+  sayNotes(world, warning === null ? notes : [...notes, warning]);
+  return serveUntilStopped(world, server, settings, json);
+}
+
+function greet(world: World, settings: Settings, server: Running): void {
+  const { out } = world;
+  const label = (name: string): string => paint(out, "dim", name.padEnd(9));
+  say(out, `${paint(out, ["bold", "green"], "Tidings")} listens on ${paint(out, "bold", server.url)}`);
+  say(out);
+  say(out, `  ${label("data")}${settings.dataDir}`);
+  say(out, `  ${label("sends")}${carriersLine(server)}`);
+  say(out, `  ${label("docs")}${server.url}/docs`);
+  if (server.firstKey !== null) {
+    say(out);
+    say(out, "  Your first API key, shown this once, and a first notification:");
+    say(out);
+    say(out, `  KEY=${paint(out, ["bold", "yellow"], server.firstKey)}`);
+    for (const line of firstCall(server.url, "$KEY")) say(out, `  ${line}`);
+    say(out);
+    say(out, "  What became of it: tidings mailbox show last");
+  }
+  say(out);
+  if (out.isTty) say(out, paint(out, "dim", "Ctrl-C stops."));
+}

@@ -1,0 +1,287 @@
+import { checked, duration, type Kind, oneOf, url, wholeNumber, words, yesNo } from "#config/kinds.ts";
+
+/** One setting, everything about it in one place. docs/settings.md and `--help` are printed from here. */
+export type Setting<T> = {
+  readonly env: string;
+  readonly flag: string;
+  readonly kind: Kind<T>;
+  /** As one would write it; null: there is none, and what that means is in `absent`. */
+  readonly default: string | null;
+  readonly absent?: string;
+  /** One sentence for `--help`. */
+  readonly summary: string;
+  /** Why it exists, why the default is what it is; for the documentation. */
+  readonly reason: string;
+  /** Never printed; no flag on the command line, where every user of the machine could read it. May be `file:…`. */
+  readonly secret: boolean;
+  readonly group: "Serving" | "Keeping" | "Sending" | "Watching" | "Client";
+};
+
+type Given<T> = Omit<Setting<T>, "secret"> & { readonly secret?: true };
+/** A setting that always has a value. */
+function always<T>(row: Given<T> & { readonly default: string }): Setting<T> & { readonly default: string } {
+  return { ...row, secret: row.secret ?? false };
+}
+/** A setting that may be absent. */
+function maybe<T>(
+  row: Omit<Given<T>, "default"> & { readonly absent: string },
+): Setting<T> & { readonly default: null } {
+  return { ...row, default: null, secret: row.secret ?? false };
+}
+
+const MAILBOX = /^(?:[^<>\r\n\0]{0,200}<)?[^\s<>@]{1,64}@[^\s<>@]{1,253}>?$/;
+const KEY_MIN_CHARS = 8;
+
+export const SETTINGS = {
+  port: always({
+    env: "PORT",
+    flag: "port",
+    kind: wholeNumber(0, 65_535, "port"),
+    default: "3300",
+    summary: "the one HTTP port; 0 picks a free one",
+    reason:
+      "Every door (REST, webhooks in, console, metrics) listens here, so there is one thing to open and to watch.",
+    group: "Serving",
+  }),
+  host: always({
+    env: "HOST",
+    flag: "host",
+    kind: words("a host name or an IP address", /^[A-Za-z0-9.:_-]{1,253}$/),
+    default: "127.0.0.1",
+    summary: "address to listen on; 0.0.0.0 is every network",
+    reason: "Loopback until you say otherwise: a key must not travel unencrypted. Put TLS in front before you open it.",
+    group: "Serving",
+  }),
+  publicUrl: maybe({
+    env: "TIDINGS_PUBLIC_URL",
+    flag: "public-url",
+    kind: checked(url("http", "https"), "URL, `https://…` or `http://…`", (text) =>
+      /[?#]/.test(text) ? "must not have a query or a fragment" : null,
+    ),
+    absent: "`http://HOST:PORT`",
+    summary: "where recipients reach this server, for unsubscribe links",
+    reason: "Mail clients open the one-click unsubscribe link from outside; it must be an address that they can reach.",
+    group: "Serving",
+  }),
+  apiKey: maybe({
+    env: "TIDINGS_API_KEY",
+    flag: "key",
+    kind: words("at least 8 printable characters without spaces", new RegExp(`^[!-~]{${KEY_MIN_CHARS},200}$`)),
+    absent: "generated at first start, printed once",
+    summary: "the first API key, full rights",
+    reason: "Give it in deployments where nobody reads the first start's output; client commands use it as well.",
+    secret: true,
+    group: "Serving",
+  }),
+  metricsAuth: always({
+    env: "TIDINGS_METRICS_AUTH",
+    flag: "metrics-auth",
+    kind: yesNo,
+    default: "no",
+    summary: "ask for an API key on /metrics",
+    reason: "Prometheus usually scrapes from inside; the figures hold no names and no words of messages.",
+    group: "Serving",
+  }),
+  shutdownGraceMs: always({
+    env: "TIDINGS_SHUTDOWN_GRACE_MS",
+    flag: "shutdown-grace-ms",
+    kind: wholeNumber(0, 600_000, "ms"),
+    default: "10000",
+    summary: "how long running work may finish after SIGTERM",
+    reason:
+      "Keep it below your supervisor's patience (Kubernetes: 30 s); what does not finish is tried again at start.",
+    group: "Serving",
+  }),
+
+  dataDir: always({
+    env: "TIDINGS_DATA_DIR",
+    flag: "data-dir",
+    kind: words("a path", /^[^\0]{1,4000}$/),
+    default: "./.tidings",
+    summary: "SQLite file, blobs, generated keys",
+    reason: "All state in one folder: to back up, to move, to delete. Local disk only; SQLite's locks fail on NFS.",
+    group: "Keeping",
+  }),
+  databaseUrl: always({
+    env: "TIDINGS_DATABASE_URL",
+    flag: "database",
+    kind: checked(words("`sqlite`"), "`sqlite`", (text) => {
+      if (text === "sqlite") return null;
+      if (!/^postgres(ql)?:/.test(text)) return "must be sqlite";
+      return "names a Postgres database, which comes with a later version; leave it out to use SQLite";
+    }),
+    default: "sqlite",
+    summary: "the store; only sqlite in this version",
+    reason: "Reserved: `postgres://…` for many nodes comes with a later version and is refused until then.",
+    secret: true,
+    group: "Keeping",
+  }),
+  journalAgeMaxMs: always({
+    env: "TIDINGS_JOURNAL_AGE_MAX",
+    flag: "journal-age-max",
+    kind: duration("1m", "3660d"),
+    default: "30d",
+    summary: "how long events are kept in the journal",
+    reason: 'A month answers most questions of "what happened?". Never past a consumer that still has to read them.',
+    group: "Keeping",
+  }),
+  journalEventsMax: always({
+    env: "TIDINGS_JOURNAL_EVENTS_MAX",
+    flag: "journal-events-max",
+    kind: wholeNumber(1_000, 10_000_000_000, "events"),
+    default: "10000000",
+    summary: "how many events the journal keeps",
+    reason: "Ten million events of about 400 bytes are some 4 GB of disk; whichever of age and number is met first.",
+    group: "Keeping",
+  }),
+  mailboxMax: always({
+    env: "TIDINGS_MAILBOX_MAX",
+    flag: "mailbox-max",
+    kind: wholeNumber(1, 1_000_000, "messages"),
+    default: "10000",
+    summary: "how many caught messages are kept, newest first",
+    reason: "The mailbox is for looking, not for keeping; ten thousand messages are some 100 MB.",
+    group: "Keeping",
+  }),
+
+  smtpUrl: maybe({
+    env: "TIDINGS_SMTP_URL",
+    flag: "smtp-url",
+    kind: url("smtp", "smtps"),
+    absent: "mail is caught in the mailbox",
+    summary: "mail server, smtp://user:pass@host:port",
+    reason:
+      "`smtps://` is TLS from the first byte. Parameters: `tls=opportunistic|require|never`, `pool=10`; see docs/start.md.",
+    secret: true,
+    group: "Sending",
+  }),
+  smtpClient: always({
+    env: "TIDINGS_SMTP_CLIENT",
+    flag: "smtp-client",
+    kind: oneOf("own", "nodemailer"),
+    default: "own",
+    summary: "who speaks SMTP",
+    reason: "`nodemailer` is the reference to compare with when a server behaves oddly; it is slower.",
+    group: "Sending",
+  }),
+  mailFrom: always({
+    env: "TIDINGS_MAIL_FROM",
+    flag: "mail-from",
+    kind: words("a mailbox such as `Acme <hello@acme.example>`", MAILBOX),
+    default: "Tidings <tidings@localhost>",
+    summary: "sender of mails whose content names none",
+    reason: "Set it to a domain of yours before real mail goes out; servers refuse senders that do not exist.",
+    group: "Sending",
+  }),
+  dkimDomain: maybe({
+    env: "TIDINGS_DKIM_DOMAIN",
+    flag: "dkim-domain",
+    kind: words("a domain name", /^[A-Za-z0-9.-]{1,253}$/),
+    absent: "mails are not signed",
+    summary: "domain that signs mails (DKIM, RFC 6376)",
+    reason: "Needed only when the relay does not sign. All three DKIM settings go together.",
+    group: "Sending",
+  }),
+  dkimSelector: maybe({
+    env: "TIDINGS_DKIM_SELECTOR",
+    flag: "dkim-selector",
+    kind: words("a DNS label", /^[A-Za-z0-9.-]{1,63}$/),
+    absent: "mails are not signed",
+    summary: "name of the DKIM key in DNS",
+    reason: "The public half is published at `SELECTOR._domainkey.DOMAIN`.",
+    group: "Sending",
+  }),
+  dkimPrivateKey: maybe({
+    env: "TIDINGS_DKIM_PRIVATE_KEY",
+    flag: "dkim-private-key",
+    kind: pem(),
+    absent: "mails are not signed",
+    summary: "DKIM private key, PEM or file:PATH",
+    reason: "RSA of 2048 bits or Ed25519. In one line, write the line breaks as `\\n`.",
+    secret: true,
+    group: "Sending",
+  }),
+  onUnknown: always({
+    env: "TIDINGS_ON_UNKNOWN",
+    flag: "on-unknown",
+    kind: oneOf("retry", "hold"),
+    default: "retry",
+    summary: "what to do when a provider took a message but never answered",
+    reason:
+      "`retry` risks a second copy, `hold` risks that nobody got one. A send can choose for itself with `timeout.unknown`.",
+    group: "Sending",
+  }),
+  webhooks: always({
+    env: "TIDINGS_WEBHOOKS",
+    flag: "webhooks",
+    kind: oneOf("auto", "send", "catch"),
+    default: "auto",
+    summary: "call webhooks, or catch them in the mailbox",
+    reason: "`auto` calls them once any real provider is configured, so that a first try on a laptop calls nobody.",
+    group: "Sending",
+  }),
+  webhookSecret: maybe({
+    env: "TIDINGS_WEBHOOK_SECRET",
+    flag: "webhook-secret",
+    kind: words("`whsec_` and 24 to 64 bytes in base64", /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/),
+    absent: "generated and kept in the data folder",
+    summary: "signs webhook calls (Standard Webhooks)",
+    reason: "Receivers check it; give it when several servers must sign alike.",
+    secret: true,
+    group: "Sending",
+  }),
+  webhookAllowPrivate: always({
+    env: "TIDINGS_WEBHOOK_ALLOW_PRIVATE",
+    flag: "webhook-allow-private",
+    kind: yesNo,
+    default: "no",
+    summary: "let webhooks call private and loopback addresses",
+    reason: "Otherwise whoever may send could reach what stands behind your firewall (SSRF).",
+    group: "Sending",
+  }),
+
+  log: always({
+    env: "TIDINGS_LOG",
+    flag: "log",
+    kind: oneOf("json", "pretty", "silent"),
+    default: "json",
+    summary: "form of the log on standard error",
+    reason: "One JSON object a line for collectors; `pretty` for eyes. Never holds keys or the words of messages.",
+    group: "Watching",
+  }),
+
+  url: maybe({
+    env: "TIDINGS_URL",
+    flag: "url",
+    kind: url("http", "https"),
+    absent: "the server that runs on the data folder",
+    summary: "the server that client commands talk to",
+    reason: "Without it, commands find a server on this machine by `local.json` in its data folder.",
+    group: "Client",
+  }),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+type ValueOf<Row> = Row extends { readonly kind: Kind<infer T>; readonly default: infer Usual }
+  ? Usual extends string
+    ? T
+    : T | null
+  : never;
+
+/** Every setting, read and checked. Durations and ages are in ms; `null` is told by each row's `absent`. */
+export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]> };
+
+/** PEM text with real or written line breaks. */
+function pem(): Kind<string> {
+  return {
+    says: "PEM or `file:PATH`",
+    parse: (text) => {
+      const value = text.replaceAll("\\n", "\n");
+      const whole = /^-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\s]+-----END [A-Z ]*PRIVATE KEY-----\s*$/.test(
+        value,
+      );
+      return whole ? { value } : { problem: "must be a private key in PEM (-----BEGIN PRIVATE KEY-----)" };
+    },
+  };
+}
