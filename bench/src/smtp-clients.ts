@@ -77,7 +77,11 @@ async function measure(name: ClientName): Promise<void> {
 }
 
 /** As the pipeline would: batches, as many at once as the provider allows. */
-async function sendMails(count: number, prefix: string, provider: Awaited<ReturnType<typeof openSmtpProvider>>): Promise<void> {
+async function sendMails(
+  count: number,
+  prefix: string,
+  provider: Awaited<ReturnType<typeof openSmtpProvider>>,
+): Promise<void> {
   const signal = new AbortController().signal;
   const batch = Math.min(40, provider.concurrencyMax);
   let next = 0;

@@ -2,9 +2,15 @@ import { appendFileSync, fstatSync } from "node:fs";
 import net from "node:net";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { steadyMs } from "./measure.ts";
 
 /** A mail that arrived, as far as a benchmark wants to know it. */
-export type SunkMail = { readonly messageId: string; readonly recipients: readonly string[] };
+export type SunkMail = {
+  readonly messageId: string;
+  readonly recipients: readonly string[];
+  /** When its last byte was read, in ms of the machine's steady clock: the same in every process, see `measure.ts`. */
+  readonly atMs: number;
+};
 
 export type SmtpSinkStats = {
   readonly mails: number;
@@ -243,16 +249,16 @@ class SinkConnection {
     this.#recipientCount = 0;
     if (this.#keep === null) return;
     const messageId = /^message-id:\s*(<[^>\r\n]*>)/im.exec(this.#head)?.[1] ?? "";
-    this.#done.push({ messageId, recipients: this.#recipients });
+    this.#done.push({ messageId, recipients: this.#recipients, atMs: steadyMs() });
     this.#head = "";
   }
 }
 
 /**
- * `node bench/src/smtp-sink.ts [--port 0] [--chunking] [--no-pipelining] [--delay-ms 5] [--record FILE]`
+ * `node bench/src/smtp-sink.ts [--port 0] [--chunking] [--no-pipelining] [--delay-ms 5] [--record FILE | --remember]`
  *
- * Prints `{"port":…}` when it listens; one line of stats for every line `stats` on stdin, and when it ends: at SIGTERM,
- * SIGINT, or the end of stdin.
+ * Prints `{"port":…}` when it listens; one line of stats for every line `stats` on stdin, one array of what it remembers
+ * for every line `recorded`; and stats when it ends: at SIGTERM, SIGINT, or the end of stdin.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -262,6 +268,7 @@ async function main(): Promise<void> {
       "no-pipelining": { type: "boolean", default: false },
       "delay-ms": { type: "string", default: "0" },
       record: { type: "string" },
+      remember: { type: "boolean", default: false },
     },
   });
   const sink = await startSmtpSink({
@@ -270,6 +277,7 @@ async function main(): Promise<void> {
     pipelining: !values["no-pipelining"],
     delayMs: Number(values["delay-ms"]),
     ...(values.record === undefined ? {} : { record: { file: values.record } }),
+    ...(values.remember ? { record: "memory" as const } : {}),
   });
   const print = (value: unknown): unknown => process.stdout.write(`${JSON.stringify(value)}\n`);
   let ending = false;
@@ -285,7 +293,10 @@ async function main(): Promise<void> {
   // A parent that gives no stdin gives /dev/null, whose end means nothing.
   const isDevNull = fstatSync(0).isCharacterDevice() && !process.stdin.isTTY;
   createInterface({ input: process.stdin })
-    .on("line", (line) => (line.trim() === "stats" ? print(sink.stats()) : undefined))
+    .on("line", (line) => {
+      if (line.trim() === "stats") print(sink.stats());
+      if (line.trim() === "recorded") print(sink.recorded());
+    })
     .on("close", () => (isDevNull ? undefined : void end()));
   print({ port: sink.port });
 }

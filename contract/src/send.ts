@@ -1,6 +1,10 @@
 import { type Static, Type } from "typebox";
 import { JsonMap, OrNull } from "./shared.ts";
 
+function Described(description: string) {
+  return Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object", description });
+}
+
 /** One recipient. Which form it is, is decided by the fields it has; what they mean together is checked at accept. */
 export const Recipient = Type.Object(
   {
@@ -14,10 +18,10 @@ export const Recipient = Type.Object(
     list_pattern: OrNull(
       Type.String({ description: "Everyone on any list that matches, once: `product.*`, `product.**`" }),
     ),
-    webhook: OrNull(JsonMap),
-    data: OrNull(JsonMap),
-    preferences: OrNull(JsonMap),
-    context: OrNull(JsonMap),
+    webhook: OrNull(Described("Where to POST: `url`, and perhaps `method`, `headers`, `authentication`")),
+    data: OrNull(Described("Merged over the message's data for this recipient")),
+    preferences: OrNull(Described("What this recipient wants, for this message")),
+    context: OrNull(Described("`tenant_id`: in whose name")),
   },
   {
     title: "Recipient",
@@ -94,7 +98,7 @@ export const Message = Type.Object(
     ),
     content: OrNull(Content),
     template: OrNull(Type.String({ description: "Id of a template, instead of `content`" })),
-    data: OrNull(JsonMap),
+    data: OrNull(Described("What the words in braces stand for")),
     brand_id: OrNull(Type.String()),
     channels: OrNull(
       Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object", additionalProperties: ChannelOptions }),
@@ -114,8 +118,8 @@ export const Message = Type.Object(
         { title: "MessageMetadata" },
       ),
     ),
-    preferences: OrNull(JsonMap),
-    context: OrNull(JsonMap),
+    preferences: OrNull(Described("`subscription_topic_id`: the topic to obey")),
+    context: OrNull(Described("`tenant_id`: in whose name")),
     delay: OrNull(
       Type.Object(
         {
@@ -126,8 +130,8 @@ export const Message = Type.Object(
         { title: "Delay" },
       ),
     ),
-    expiry: OrNull(JsonMap),
-    timeout: OrNull(JsonMap),
+    expiry: OrNull(Described("`expires_in`: when it leaves the inbox")),
+    timeout: OrNull(Described("Patience in ms: `message`, and by name `channel` and `provider`")),
   },
   {
     title: "Message",

@@ -319,6 +319,27 @@ export function jobSentences(world: StoreWorld): void {
       assert.deepEqual(await store.wakeDue(9), { woken: 0, nextDueMs: null });
     });
 
+    test("a dead letter can be written that never was a job, and revived like any other", async () => {
+      await using at = await world.open();
+      const { store, clock } = at;
+      const dead = {
+        key: "consumer:log#3",
+        queue: "consumer:log",
+        lane: "bulk" as const,
+        payload: '{"redrive":3}',
+        traceparent: null,
+        attempt: 3,
+        error: "cannot read this",
+        enqueuedMs: clock.nowMs(),
+        deadMs: clock.nowMs(),
+      };
+      await store.commit([{ buried: [dead] }]);
+      assert.deepEqual(await store.deadJob(dead.key), dead);
+      await store.commit([{ dead: { key: dead.key, then: "revive" } }]);
+      const [job] = await store.claim([{ queue: dead.queue, lane: "bulk", limit: 5 }], 1_000);
+      assert.deepEqual({ key: job?.key, payload: job?.payload }, { key: dead.key, payload: dead.payload });
+    });
+
     test("a dead letter is revived afresh, also with another payload, or discarded; once", async () => {
       await using at = await world.open();
       const { store, clock } = at;

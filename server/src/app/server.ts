@@ -55,7 +55,9 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 });
   const store = parts.use(await openSqliteStore({ path: join(settings.dataDir, "tidings.db"), clock }));
   const blobs = parts.use(await openFsBlobStore({ dir: join(settings.dataDir, "blobs"), clock }));
-  const secrets = systemSecrets(Buffer.from(await secretOf({ store, dice, clock }, "seal", MASTER_KEY_BYTES_MIN), "base64url"));
+  const secrets = systemSecrets(
+    Buffer.from(await secretOf({ store, dice, clock }, "seal", MASTER_KEY_BYTES_MIN), "base64url"),
+  );
   const webhookSecret =
     settings.webhookSecret ?? `whsec_${base64(await secretOf({ store, dice, clock }, "webhook", 32))}`;
   gaugeStore(metrics, store, clock);

@@ -60,7 +60,8 @@ const FAILURES: readonly MessageStatus[] = ["UNDELIVERABLE", "UNMAPPED", "UNROUT
 
 /** True if a message whose status is `from` may be given `to`: further along, the same, or the end of a failed one. */
 export function supersedes(to: MessageStatus, from: MessageStatus): boolean {
-  return to === from || RANK[to] > RANK[from] || (FAILURES.includes(from) && isSettled(to));
+  const redriven = to === "ENQUEUED" || isSettled(to);
+  return to === from || RANK[to] > RANK[from] || (FAILURES.includes(from) && redriven);
 }
 
 /** A message as it begins. */

@@ -62,7 +62,9 @@ function stage(run: Run, given: Partial<Stage<string>> = {}): Stage<string> {
 }
 
 const finishAll: Run = async (jobs, context) => {
-  await Promise.all(jobs.map(({ job: done }) => context.finish(done, { kind: "end", end: { kind: "done" }, effects: {} })));
+  await Promise.all(
+    jobs.map(({ job: done }) => context.finish(done, { kind: "end", end: { kind: "done" }, effects: {} })),
+  );
 };
 
 const enqueue = (...jobs: readonly NewJob[]) => ({ jobs: jobs.map((one) => ({ job: one, hand: null })) });
@@ -305,7 +307,9 @@ describe("lanes", () => {
         await finishAll(jobs, context);
       }),
     );
-    const flood = [...Array(500).keys()].map((n) => job(`flood${n}`, { lane: "bulk", turn: work.turn("bulk", "list:flood") }));
+    const flood = [...Array(500).keys()].map((n) =>
+      job(`flood${n}`, { lane: "bulk", turn: work.turn("bulk", "list:flood") }),
+    );
     const few = [...Array(5).keys()].map((n) => job(`few${n}`, { lane: "bulk", turn: work.turn("bulk", "list:few") }));
     await bench.engine.submit(enqueue(...flood, ...few));
     await bench.engine.start();
@@ -321,16 +325,19 @@ describe("stopping", () => {
     const bench = new Bench();
     let quick: () => void = () => {};
     bench.engine.addStage(
-      stage(async (jobs, context) => {
-        for (const { job: one } of jobs) {
-          if (one.key !== "slow") {
-            await new Promise<void>((resolve) => {
-              quick = resolve;
-            });
-            await context.finish(one, { kind: "end", end: { kind: "done" }, effects: {} });
-          } else await new Promise(() => {});
-        }
-      }, { batchMax: 1 }),
+      stage(
+        async (jobs, context) => {
+          for (const { job: one } of jobs) {
+            if (one.key !== "slow") {
+              await new Promise<void>((resolve) => {
+                quick = resolve;
+              });
+              await context.finish(one, { kind: "end", end: { kind: "done" }, effects: {} });
+            } else await new Promise(() => {});
+          }
+        },
+        { batchMax: 1 },
+      ),
     );
     await bench.engine.start();
     await bench.engine.submit(enqueue(job("quick"), job("slow")));

@@ -12,7 +12,7 @@
  * Decides, and writes nothing. If the process dies while the provider is called, the try is made again: this is the one
  * window in which a crash can repeat something, and a mail's Message-ID is the same both times.
  */
-import { SUPPRESSIONS, type SuppressionBody, suppressionId } from "#directory/collections.ts";
+import { suppressionEffects } from "#directory/suppressions.ts";
 import type { DocumentPut } from "#domain/document.ts";
 import type { NewEvent } from "#domain/event.ts";
 import { unreachable } from "#domain/invariant.ts";
@@ -232,11 +232,12 @@ class Judge {
     ];
     // An address that does not exist does not exist for the next provider either.
     if (outcome.bounce === "hard") {
+      const suppression = this.#suppression(outcome.reason);
       return {
         leaf: { ...refused, state: "failed" },
-        events: [...events, ...this.#suppressed()],
+        events: [...events, ...suppression.events],
         patch: null,
-        puts: this.#suppression(outcome.reason),
+        puts: suppression.puts,
       };
     }
     const more = this.#before.provider + 1 < this.#way.providers.length;
@@ -258,35 +259,16 @@ class Judge {
     return (channel === "email" || channel === "sms") && typeof address === "string" ? address : null;
   }
 
-  #suppression(detail: string): readonly DocumentPut[] {
+  #suppression(detail: string): { readonly puts: readonly DocumentPut[]; readonly events: readonly NewEvent[] } {
     const address = this.#address();
-    if (address === null) return [];
-    const body: SuppressionBody = {
-      reason: "hard_bounce",
-      detail,
-      sinceMs: this.#nowMs,
-      messageId: this.#work.record.id,
-    };
-    return [
-      {
-        collection: SUPPRESSIONS,
-        id: suppressionId(this.#way.channel, address),
-        body: JSON.stringify(body),
-        when: "absent",
-        nowMs: this.#nowMs,
-      },
-    ];
-  }
-
-  #suppressed(): readonly NewEvent[] {
-    const address = this.#address();
-    if (address === null) return [];
-    return [
-      {
-        ...this.event("suppression.added", { reason: "hard_bounce" }),
-        subject: suppressionId(this.#way.channel, address),
-      },
-    ];
+    if (address === null) return { puts: [], events: [] };
+    const { record, plan } = this.#work;
+    const { put, event } = suppressionEffects(
+      { channel: this.#way.channel, address, reason: "hard_bounce", detail, messageId: record.id },
+      this.#nowMs,
+      plan.traceparent,
+    );
+    return { puts: [put], events: [event] };
   }
 
   #providerPatienceMs(): number {

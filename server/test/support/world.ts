@@ -119,10 +119,11 @@ export class World {
     return [engine, pipeline];
   }
 
-  /** The process dies where it stands; another one starts on what was committed. */
-  async restart(): Promise<void> {
+  /** The process dies where it stands; another one starts on what was committed, which `look` sees before. */
+  async restart(look: (committed: MemoryStore) => Promise<void> = async () => {}): Promise<void> {
     this.#end();
     this.store = this.store.crash();
+    await look(this.store);
     [this.engine, this.pipeline] = this.#build();
     await this.settle(this.engine.start());
   }

@@ -68,7 +68,13 @@ test("a trace that the caller began goes on; otherwise one begins here, and the 
   const mine = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   assert.equal(await ask(mine), mine);
   assert.equal(await ask(`cc${mine.slice(2)}-and more`), mine, "a later version is read as ours");
-  for (const broken of [undefined, "nonsense", `ff${mine.slice(2)}`, `00-${"0".repeat(32)}-00f067aa0ba902b7-01`, `${mine}-x`]) {
+  for (const broken of [
+    undefined,
+    "nonsense",
+    `ff${mine.slice(2)}`,
+    `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
+    `${mine}-x`,
+  ]) {
     const own = await ask(broken);
     assert.match(own, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
     assert.notEqual(own, mine);
@@ -77,7 +83,9 @@ test("a trace that the caller began goes on; otherwise one begins here, and the 
 });
 
 test("too much to store is 429 with a time to come back, in both spellings", async () => {
-  await using given = await givenHouse({ accept: { accept: async () => ({ kind: "overloaded", retryAfterMs: 1_500 }) } });
+  await using given = await givenHouse({
+    accept: { accept: async () => ({ kind: "overloaded", retryAfterMs: 1_500 }) },
+  });
   const answer = await given.app.inject({ method: "POST", url: "/send", headers: JSON_HEADERS, payload: BODY });
   assert.equal(answer.statusCode, 429);
   assert.deepEqual([answer.headers["retry-after"], answer.headers["retry-after-ms"]], ["2", "1500"]);
@@ -88,7 +96,10 @@ test("a store that cannot is 503 and says nothing of the machine; a bug is 500, 
   let fault: Error = new StoreFault("store.full", "ENOSPC /var/lib/secret");
   await using given = await givenHouse({ accept: { accept: () => Promise.reject(fault) } });
   const full = await given.app.inject({ method: "POST", url: "/send", headers: JSON_HEADERS, payload: BODY });
-  assert.deepEqual([full.statusCode, full.headers["retry-after"], full.json<{ code: string }>().code], [503, "1", "store.unavailable"]);
+  assert.deepEqual(
+    [full.statusCode, full.headers["retry-after"], full.json<{ code: string }>().code],
+    [503, "1", "store.unavailable"],
+  );
   assert.doesNotMatch(full.body, /secret/);
   fault = new TypeError("secret is not a function");
   const bug = await given.app.inject({ method: "POST", url: "/send", headers: JSON_HEADERS, payload: BODY });
@@ -101,7 +112,12 @@ test("a store that cannot is 503 and says nothing of the machine; a bug is 500, 
 
 test("a key works until it is revoked, and from then on not once more", async () => {
   await using given = await givenHouse();
-  const created = await given.app.inject({ method: "POST", url: "/admin/keys", headers: JSON_HEADERS, payload: { name: "shop", scopes: ["read"] } });
+  const created = await given.app.inject({
+    method: "POST",
+    url: "/admin/keys",
+    headers: JSON_HEADERS,
+    payload: { name: "shop", scopes: ["read"] },
+  });
   assert.equal(created.statusCode, 201, created.body);
   const { id, key } = created.json<{ id: string; key: string }>();
   const list = () => given.app.inject({ url: "/messages", headers: { authorization: `Bearer ${key}` } });
@@ -134,7 +150,11 @@ test("HEAD of an endless stream ends", async () => {
 
 test("a body that is far too large is answered 413 while the client is still writing", async () => {
   await using given = await givenDoor();
-  const answer = await request(`${given.url}/send`, { method: "POST", headers: JSON_HEADERS, body: Buffer.alloc(16_000_000, 0x20) });
+  const answer = await request(`${given.url}/send`, {
+    method: "POST",
+    headers: JSON_HEADERS,
+    body: Buffer.alloc(16_000_000, 0x20),
+  });
   assert.equal(answer.statusCode, 413);
   await answer.body.dump();
   const chunked = await request(`${given.url}/send`, {
@@ -151,7 +171,10 @@ test("what is no HTTP gets an answer too, and the next caller is served", async 
   const noise: readonly (readonly [RegExp, string])[] = [
     [/^HTTP\/1.1 400 Bad Request\r\n/, "\x16\x03\x01 hello\r\n\r\n"],
     [/^HTTP\/1.1 400 Bad Request\r\n/, "GET / HTTP/1.1\r\nhost: x\r\nx-a: b\rc\r\n\r\n"],
-    [/^HTTP\/1.1 400 Bad Request\r\n/, "POST /send HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"],
+    [
+      /^HTTP\/1.1 400 Bad Request\r\n/,
+      "POST /send HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
     [/^HTTP\/1.1 431 /, `GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`],
   ];
   for (const [expected, text] of noise) {
@@ -165,12 +188,14 @@ test("what is no HTTP gets an answer too, and the next caller is served", async 
 test("a body that breaks off leaves nothing behind", async () => {
   await using given = await givenDoor();
   const socket = connect(Number(new URL(given.url).port), "127.0.0.1");
-  socket.write(`POST /send HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${FULL_KEY}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"mess`);
+  socket.write(
+    `POST /send HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${FULL_KEY}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"mess`,
+  );
   await once(socket, "connect");
   socket.destroy();
   await once(socket, "close");
   const { body } = await request(`${given.url}/messages`, { headers: AUTH });
-  assert.deepEqual((await body.json() as { results: unknown[] }).results, []);
+  assert.deepEqual(((await body.json()) as { results: unknown[] }).results, []);
 });
 
 test("closing lets a call under way finish and asks its connection to end", async () => {

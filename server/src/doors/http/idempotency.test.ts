@@ -17,7 +17,10 @@ test("a send repeated with its key gets the first answer, word for word, and one
   await using given = await givenHouse();
   const first = await post(given.app, "/send", "order-1", BODY);
   const again = await post(given.app, "/send", "order-1", BODY);
-  assert.deepEqual([again.statusCode, again.body, again.headers["content-type"]], [202, first.body, first.headers["content-type"]]);
+  assert.deepEqual(
+    [again.statusCode, again.body, again.headers["content-type"]],
+    [202, first.body, first.headers["content-type"]],
+  );
   const other = await post(given.app, "/send", "order-2", BODY);
   assert.notEqual(other.body, first.body);
   const { messages } = await given.house.store.listMessages({}, { after: null, limit: 10 });
@@ -59,7 +62,10 @@ test("while the first call runs, the second is told to wait and try again; a ref
   const first = post(given.app, "/send", "k", BODY);
   await begun.promise;
   const second = await post(given.app, "/send", "k", BODY);
-  assert.deepEqual([second.statusCode, second.headers["x-should-retry"], second.json<{ code: string }>().code], [409, "true", "idempotency.running"]);
+  assert.deepEqual(
+    [second.statusCode, second.headers["x-should-retry"], second.json<{ code: string }>().code],
+    [409, "true", "idempotency.running"],
+  );
   goOn.resolve();
   assert.equal((await first).statusCode, 400);
   assert.equal((await post(given.app, "/send", "k", BODY)).statusCode, 202);

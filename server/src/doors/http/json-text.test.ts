@@ -13,7 +13,26 @@ test("whatever JSON can say is read as JSON.parse reads it", () => {
 });
 
 test("where text stops being JSON is where no text that begins so can be JSON", () => {
-  const pieces = fc.constantFrom("{", "}", "[", "]", ",", ":", '"a"', '"\\u0041"', "1", "-0.5e3", "true", "null", " ", "\n", "x", "01", '"', "\\");
+  const pieces = fc.constantFrom(
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"a"',
+    '"\\u0041"',
+    "1",
+    "-0.5e3",
+    "true",
+    "null",
+    " ",
+    "\n",
+    "x",
+    "01",
+    '"',
+    "\\",
+  );
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
       const text = parts.join("");
@@ -32,16 +51,35 @@ test("where text stops being JSON is where no text that begins so can be JSON", 
 });
 
 test("the place is told by position, line and column", () => {
-  assert.deepEqual(readJson('{"a": 1,\n  "b" 2}'), { ok: false, says: "The body is not JSON at position 15 (line 2, column 7)." });
-  assert.deepEqual(readJson('{"a": "never closed'), { ok: false, says: "The body is not JSON at position 6 (line 1, column 7)." });
-  assert.deepEqual(readJson('[1, 2'), { ok: false, says: "The body ends before its JSON does." });
+  assert.deepEqual(readJson('{"a": 1,\n  "b" 2}'), {
+    ok: false,
+    says: "The body is not JSON at position 15 (line 2, column 7).",
+  });
+  assert.deepEqual(readJson('{"a": "never closed'), {
+    ok: false,
+    says: "The body is not JSON at position 6 (line 1, column 7).",
+  });
+  assert.deepEqual(readJson("[1, 2"), { ok: false, says: "The body ends before its JSON does." });
 });
 
 test("a key that would change a prototype is refused however it is spelled, and values are not touched", () => {
-  for (const text of ['{"__proto__":1}', '{"\\u005f_proto__":1}', '[{"a":{"__pr\\u006fto__"\n:{}}}]', '{"constructor":{"prototype":{}}}', '{"c\\u006fnstructor": {"prototype":0}}']) {
+  for (const text of [
+    '{"__proto__":1}',
+    '{"\\u005f_proto__":1}',
+    '[{"a":{"__pr\\u006fto__"\n:{}}}]',
+    '{"constructor":{"prototype":{}}}',
+    '{"c\\u006fnstructor": {"prototype":0}}',
+  ]) {
     assert.equal(readJson(text).ok, false, text);
   }
-  for (const text of ['{"proto":1}', '"__proto__"', '{"a":"\\"__proto__\\": 1"}', '{"constructor":"Acme"}', '{"constructor":{"name":"prototype"}}', '{"prototype":{"constructor":1}}']) {
+  for (const text of [
+    '{"proto":1}',
+    '"__proto__"',
+    '{"a":"\\"__proto__\\": 1"}',
+    '{"constructor":"Acme"}',
+    '{"constructor":{"name":"prototype"}}',
+    '{"prototype":{"constructor":1}}',
+  ]) {
     assert.equal(readJson(text).ok, true, text);
   }
 });

@@ -81,6 +81,11 @@ export class MemoryJobs {
     }
   }
 
+  /** A dead letter that was never a job. */
+  bury(dead: DeadJob): void {
+    this.#dead.set(dead.key, { ...dead, turn: 0 });
+  }
+
   remove(key: string): void {
     const job = this.#living.get(key);
     if (job === undefined) return;

@@ -199,6 +199,7 @@ export class MemoryStore implements Store {
     for (const event of effects.events ?? []) journal.append(event);
     for (const checkpoint of effects.checkpoints ?? []) journal.putCheckpoint(checkpoint);
     for (const blob of effects.blobs ?? []) blobs.add(blob.id);
+    for (const dead of effects.buried ?? []) jobs.bury(dead);
     for (const { request, atMs } of effects.archive ?? []) this.#archive(request, atMs);
     return skipped;
   }

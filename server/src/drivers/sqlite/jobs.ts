@@ -2,7 +2,7 @@ import type { Database, Query } from "#drivers/sqlite/database.ts";
 import { laneNumber, laneOf } from "#drivers/sqlite/lanes.ts";
 import { LeaseBook } from "#drivers/sqlite/leases.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
-import type { Job, JobEnd, JobRef } from "#domain/job.ts";
+import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";
 import { unreachable } from "#domain/invariant.ts";
 import type { ClaimAsk, EnqueuedJob } from "#ports/store.ts";
 
@@ -89,6 +89,11 @@ export class Jobs {
   revive(key: string, payload: string | undefined, now: Now): void {
     this.#sql.revive.run(now.wallMs, payload ?? null, now.wallMs, key);
     this.#sql.discard.run(key);
+  }
+
+  /** A dead letter that was never a job. */
+  bury({ key, queue, lane, payload, traceparent, attempt, error, enqueuedMs, deadMs }: DeadJob): void {
+    this.#sql.entomb.run(key, queue, laneNumber(lane), payload, traceparent, attempt, error, enqueuedMs, deadMs);
   }
 
   discard(key: string): void {
@@ -214,6 +219,9 @@ const PLAIN = {
   bury: `INSERT OR REPLACE INTO dead_jobs
       (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
     SELECT key, queue, lane, turn, payload, traceparent, attempt, ?, enqueued_ms, ? FROM jobs WHERE id = ?`,
+  entomb: `INSERT OR REPLACE INTO dead_jobs
+      (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
+    VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
   revive: `INSERT INTO jobs (key, queue, lane, turn, state, due_ms, payload, traceparent, attempt, fence, enqueued_ms)
     SELECT key, queue, lane, turn, 1, ?, coalesce(?, payload), traceparent, 0, 0, ? FROM dead_jobs WHERE key = ?`,
   discard: "DELETE FROM dead_jobs WHERE key = ?",
@@ -245,6 +253,7 @@ function statements(db: Database): Statements {
     keep: db.query(PLAIN.keep),
     again: db.query(PLAIN.again),
     bury: db.query(PLAIN.bury),
+    entomb: db.query(PLAIN.entomb),
     revive: db.query(PLAIN.revive),
     discard: db.query(PLAIN.discard),
     release: db.query(PLAIN.release),

@@ -137,6 +137,7 @@ export class WriteCore implements Disposable {
     for (const event of effects.events ?? []) this.#journal.append(event);
     for (const checkpoint of effects.checkpoints ?? []) this.#records.putCheckpoint(checkpoint);
     for (const blob of effects.blobs ?? []) this.#records.nameBlob(blob);
+    for (const dead of effects.buried ?? []) this.#jobs.bury(dead);
     for (const { request, atMs } of effects.archive ?? []) this.#messages.archive(request, atMs);
     return skipped;
   }

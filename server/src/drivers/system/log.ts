@@ -16,10 +16,12 @@ export function systemLog(form: "json" | "pretty" | "silent", write: (line: stri
       };
     }
     case "pretty": {
-      const line = (mark: string) => (sentence: string, fields: LogFields = {}) => {
-        const rest = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
-        write(`${mark} ${sentence}${rest.length === 0 ? "" : ` ${styleText("dim", rest.join(" "))}`}\n`);
-      };
+      const line =
+        (mark: string) =>
+        (sentence: string, fields: LogFields = {}) => {
+          const rest = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+          write(`${mark} ${sentence}${rest.length === 0 ? "" : ` ${styleText("dim", rest.join(" "))}`}\n`);
+        };
       return { info: line(" "), warn: line(styleText("yellow", "!")), error: line(styleText("red", "✗")) };
     }
   }

@@ -8,7 +8,10 @@ const others = systemSecrets(new Uint8Array(32).fill(2));
 
 test("a digest is SHA-256 in base64url", () => {
   // FIPS 180-2, appendix B.1
-  assert.equal(secrets.digest("abc"), Buffer.from("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "hex").toString("base64url"));
+  assert.equal(
+    secrets.digest("abc"),
+    Buffer.from("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "hex").toString("base64url"),
+  );
   assert.equal(secrets.digest("").length, 43);
 });
 
@@ -29,7 +32,8 @@ test("a token that was changed anywhere is not ours", () => {
     const changed = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
     assert.equal(secrets.unseal(changed), null, changed);
   }
-  for (const nonsense of ["", ".", "x", "..", token.slice(0, -5), `${token}AAAA`]) assert.equal(secrets.unseal(nonsense), null, nonsense);
+  for (const nonsense of ["", ".", "x", "..", token.slice(0, -5), `${token}AAAA`])
+    assert.equal(secrets.unseal(nonsense), null, nonsense);
 });
 
 test("a short master key is a bug", () => {

@@ -9,7 +9,7 @@ import { StoreFault } from "#ports/store.ts";
 
 test("counters, histograms and gauges are written as Prometheus reads them", async () => {
   const registry = openRegistry();
-  const sent = registry.counter("sent_total", 'Sent, with a \\ and\na line.', { channel: "email", note: 'a"b\\c\nd' });
+  const sent = registry.counter("sent_total", "Sent, with a \\ and\na line.", { channel: "email", note: 'a"b\\c\nd' });
   sent.add(2);
   registry.counter("sent_total", "", { channel: "email", note: 'a"b\\c\nd' }).add(1);
   registry.counter("sent_total", "", { channel: "sms" }).add(0.5);
@@ -56,9 +56,24 @@ test("depth and age of queues, lag of consumers and the journal's size are read 
   gaugeStore(registry, store, clock);
   gaugeProcess(registry, () => ({ rssBytes: 5, heapBytes: 3, cpuSeconds: 0.25 }));
   const nowMs = clock.nowMs();
-  const job = { key: "k", queue: "message", lane: "bulk" as const, turn: 1, dueMs: 0, payload: "{}", traceparent: null, heldForMs: null };
+  const job = {
+    key: "k",
+    queue: "message",
+    lane: "bulk" as const,
+    turn: 1,
+    dueMs: 0,
+    payload: "{}",
+    traceparent: null,
+    heldForMs: null,
+  };
   const event = { type: "x", subject: "s", timeMs: nowMs, data: "{}", traceparent: null };
-  await store.commit([{ jobs: [job], events: [event, event, event], checkpoints: [{ consumer: "log", partition: 0, position: 1, updatedMs: nowMs }] }]);
+  await store.commit([
+    {
+      jobs: [job],
+      events: [event, event, event],
+      checkpoints: [{ consumer: "log", partition: 0, position: 1, updatedMs: nowMs }],
+    },
+  ]);
   clock.advance(4_000);
   const text = await registry.text();
   for (const line of [

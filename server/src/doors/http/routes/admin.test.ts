@@ -7,7 +7,13 @@ import type { JsonObject } from "#domain/json.ts";
 import type { Engine } from "#engine/engine.ts";
 import { AUTH, emptyDesk, givenHouse, JSON_HEADERS } from "../../../../test/given-http.ts";
 
-const event = (type: string, subject = "s"): NewEvent => ({ type, subject, timeMs: 1_000, data: '{"n":1}', traceparent: null });
+const event = (type: string, subject = "s"): NewEvent => ({
+  type,
+  subject,
+  timeMs: 1_000,
+  data: '{"n":1}',
+  traceparent: null,
+});
 
 /** Frames of a stream of server-sent events, until enough have come. */
 async function frames(body: AsyncIterable<Buffer>, enough: number): Promise<readonly Record<string, string>[]> {
@@ -19,7 +25,11 @@ async function frames(body: AsyncIterable<Buffer>, enough: number): Promise<read
     text = parts.pop() ?? "";
     for (const part of parts) {
       if (part.startsWith(":")) continue;
-      found.push(Object.fromEntries(part.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)])));
+      found.push(
+        Object.fromEntries(
+          part.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
+        ),
+      );
     }
     if (found.length >= enough) break;
   }
@@ -28,7 +38,16 @@ async function frames(body: AsyncIterable<Buffer>, enough: number): Promise<read
 
 async function kill(engine: Engine, key: string, queue = "q"): Promise<void> {
   const { store } = engine.parts;
-  const job = { key, queue, lane: "bulk" as const, turn: 1, dueMs: 0, payload: `{"of":"${key}"}`, traceparent: null, heldForMs: null };
+  const job = {
+    key,
+    queue,
+    lane: "bulk" as const,
+    turn: 1,
+    dueMs: 0,
+    payload: `{"of":"${key}"}`,
+    traceparent: null,
+    heldForMs: null,
+  };
   await store.commit([{ jobs: [job] }]);
   const [held] = await store.claim([{ queue, lane: "bulk", limit: 1 }], 1_000);
   assert.ok(held !== undefined);
@@ -37,16 +56,51 @@ async function kill(engine: Engine, key: string, queue = "q"): Promise<void> {
 
 test("events are CloudEvents, read in pages, by the beginning of their type and by subject", async () => {
   await using given = await givenHouse();
-  await given.house.engine.submit({ events: [event("message.sent", "a"), event("list.created"), event("message.sent", "b"), event("message.canceled", "a")] });
-  const get = async (query: string) => (await given.app.inject({ url: `/admin/events${query}`, headers: AUTH })).json<{ events: JsonObject[]; next: number; more: boolean; last: number }>();
+  await given.house.engine.submit({
+    events: [
+      event("message.sent", "a"),
+      event("list.created"),
+      event("message.sent", "b"),
+      event("message.canceled", "a"),
+    ],
+  });
+  const get = async (query: string) =>
+    (await given.app.inject({ url: `/admin/events${query}`, headers: AUTH })).json<{
+      events: JsonObject[];
+      next: number;
+      more: boolean;
+      last: number;
+    }>();
   const all = await get("");
-  assert.deepEqual(all.events.map(({ type }) => type), ["message.sent", "list.created", "message.sent", "message.canceled"]);
+  assert.deepEqual(
+    all.events.map(({ type }) => type),
+    ["message.sent", "list.created", "message.sent", "message.canceled"],
+  );
   assert.deepEqual([all.next, all.more, all.last], [4, false, 4]);
-  assert.deepEqual({ ...all.events[0], id: "" }, { specversion: "1.0", id: "", source: "tidings", type: "message.sent", subject: "a", time: "1970-01-01T00:00:01.000Z", datacontenttype: "application/json", sequence: "1", data: { n: 1 } });
+  assert.deepEqual(
+    { ...all.events[0], id: "" },
+    {
+      specversion: "1.0",
+      id: "",
+      source: "tidings",
+      type: "message.sent",
+      subject: "a",
+      time: "1970-01-01T00:00:01.000Z",
+      datacontenttype: "application/json",
+      sequence: "1",
+      data: { n: 1 },
+    },
+  );
   const first = await get("?type=message.&limit=2");
   assert.deepEqual([first.events.map(({ sequence }) => sequence), first.next, first.more], [["1", "3"], 3, true]);
-  assert.deepEqual((await get(`?type=message.&after=${first.next}`)).events.map(({ sequence }) => sequence), ["4"]);
-  assert.deepEqual((await get("?subject=a")).events.map(({ sequence }) => sequence), ["1", "4"]);
+  assert.deepEqual(
+    (await get(`?type=message.&after=${first.next}`)).events.map(({ sequence }) => sequence),
+    ["4"],
+  );
+  assert.deepEqual(
+    (await get("?subject=a")).events.map(({ sequence }) => sequence),
+    ["1", "4"],
+  );
 });
 
 test("the stream tells what happens next, resumes behind the last one seen, and ends with the door", async () => {
@@ -60,10 +114,16 @@ test("the stream tells what happens next, resumes behind the last one seen, and 
   await engine.submit({ events: [event("list.created"), event("message.sent", "new")] });
   await engine.submit({ events: [event("message.canceled", "new")] });
   const got = await coming;
-  assert.deepEqual(got.map(({ id, event: type }) => `${id} ${type}`), ["3 message.sent", "4 message.canceled"]);
+  assert.deepEqual(
+    got.map(({ id, event: type }) => `${id} ${type}`),
+    ["3 message.sent", "4 message.canceled"],
+  );
   assert.deepEqual((JSON.parse(got[0]?.["data"] ?? "") as JsonObject)["subject"], "new");
   const resumed = await request(`${door.url}/admin/events/stream`, { headers: { ...AUTH, "last-event-id": "2" } });
-  assert.deepEqual((await frames(resumed.body, 2)).map(({ id }) => id), ["3", "4"]);
+  assert.deepEqual(
+    (await frames(resumed.body, 2)).map(({ id }) => id),
+    ["3", "4"],
+  );
   const open = await request(`${door.url}/admin/events/stream`, { headers: AUTH });
   const ended = open.body.text();
   await door[Symbol.asyncDispose]();
@@ -76,7 +136,10 @@ test("a stream hands over a long backlog whole and in order", async () => {
   await given.house.engine.submit({ events: Array.from({ length: 1_001 }, (_, n) => event("x", `s${n}`)) });
   const answer = await request(`${door.url}/admin/events/stream?after=0`, { headers: AUTH });
   const got = await frames(answer.body, 1_001);
-  assert.deepEqual(got.map(({ id }) => Number(id)), Array.from({ length: 1_001 }, (_, n) => n + 1));
+  assert.deepEqual(
+    got.map(({ id }) => Number(id)),
+    Array.from({ length: 1_001 }, (_, n) => n + 1),
+  );
 });
 
 test("dead letters are listed, read, fixed and tried again, one or all, or thrown away", async () => {
@@ -84,14 +147,39 @@ test("dead letters are listed, read, fixed and tried again, one or all, or throw
   const { engine, store } = given.house;
   for (const key of ["a", "b", "c/%"]) await kill(engine, key);
   await kill(engine, "other", "elsewhere");
-  const get = async (path: string) => (await given.app.inject({ url: `/admin/dead-letters${path}`, headers: AUTH })).json<JsonObject & { results: { key: string }[]; paging: { cursor: string } }>();
-  const redrive = async (payload: JsonObject) => (await given.app.inject({ method: "POST", url: "/admin/dead-letters/redrive", headers: JSON_HEADERS, payload: JSON.stringify(payload) })).json<JsonObject>();
+  const get = async (path: string) =>
+    (await given.app.inject({ url: `/admin/dead-letters${path}`, headers: AUTH })).json<
+      JsonObject & { results: { key: string }[]; paging: { cursor: string } }
+    >();
+  const redrive = async (payload: JsonObject) =>
+    (
+      await given.app.inject({
+        method: "POST",
+        url: "/admin/dead-letters/redrive",
+        headers: JSON_HEADERS,
+        payload: JSON.stringify(payload),
+      })
+    ).json<JsonObject>();
   const page = await get("?queue=q&limit=2");
-  assert.deepEqual(page.results.map(({ key }) => key), ["a", "b"]);
-  assert.deepEqual((await get(`?queue=q&cursor=${page.paging.cursor}`)).results.map(({ key }) => key), ["c/%"]);
+  assert.deepEqual(
+    page.results.map(({ key }) => key),
+    ["a", "b"],
+  );
+  assert.deepEqual(
+    (await get(`?queue=q&cursor=${page.paging.cursor}`)).results.map(({ key }) => key),
+    ["c/%"],
+  );
   const { died, enqueued, ...letter } = await get(`/${encodeURIComponent("c/%")}`);
   assert.deepEqual([typeof died, typeof enqueued], ["number", "number"]);
-  assert.deepEqual(letter, { key: "c/%", queue: "q", lane: "bulk", error: "c/% gave up", attempts: 1, payload: { of: "c/%" }, traceparent: null });
+  assert.deepEqual(letter, {
+    key: "c/%",
+    queue: "q",
+    lane: "bulk",
+    error: "c/% gave up",
+    attempts: 1,
+    payload: { of: "c/%" },
+    traceparent: null,
+  });
   assert.deepEqual(await redrive({ keys: ["a", "never"], payload: { x: 1 } }), {
     type: "invalid_request_error",
     message: '"payload" replaces the payload of one dead letter: give one key with it.',
@@ -99,7 +187,10 @@ test("dead letters are listed, read, fixed and tried again, one or all, or throw
     hint: "The message names the field and what it should be.",
   });
   assert.deepEqual(await redrive({ keys: ["a"], payload: { fixed: true } }), { revived: 1, gone: 0, more: false });
-  assert.deepEqual((await store.jobs(["a"])).map((job) => [job?.state, job?.payload]), [["ready", '{"fixed":true}']]);
+  assert.deepEqual(
+    (await store.jobs(["a"])).map((job) => [job?.state, job?.payload]),
+    [["ready", '{"fixed":true}']],
+  );
   assert.deepEqual(await redrive({ keys: ["a", "b"] }), { revived: 1, gone: 1, more: false });
   const remove = () => given.app.inject({ method: "DELETE", url: "/admin/dead-letters/other", headers: AUTH });
   assert.deepEqual([(await remove()).statusCode, (await remove()).statusCode], [204, 404]);
@@ -111,9 +202,14 @@ test("queues and consumers show how far everything has come", async () => {
   await using given = await givenHouse();
   const { engine, clock } = given.house;
   await kill(engine, "a");
-  await engine.submit({ events: [event("x"), event("y"), event("z")], checkpoints: [{ consumer: "log", partition: 0, position: 1, updatedMs: 7 }] });
+  await engine.submit({
+    events: [event("x"), event("y"), event("z")],
+    checkpoints: [{ consumer: "log", partition: 0, position: 1, updatedMs: 7 }],
+  });
   const get = async (path: string) => (await given.app.inject({ url: path, headers: AUTH })).json<JsonObject>();
-  assert.deepEqual(await get("/admin/queues"), { queues: [{ queue: "q", lane: "bulk", waiting: 0, ready: 0, held: 0, dead: 1, oldestReady: null }] });
+  assert.deepEqual(await get("/admin/queues"), {
+    queues: [{ queue: "q", lane: "bulk", waiting: 0, ready: 0, held: 0, dead: 1, oldestReady: null }],
+  });
   const { last, consumers } = (await get("/admin/consumers")) as { last: number; consumers: { lagMs: number }[] };
   const [{ lagMs, ...log } = { lagMs: 0 }] = consumers;
   assert.deepEqual([last, log], [3, { consumer: "log", partition: 0, position: 1, updated: 7, lagEvents: 2 }]);
@@ -128,18 +224,33 @@ test("why is asked of a message or of someone's newest messages", async () => {
       why: async (id) => {
         asked.push(id);
         const [record] = await given.house.store.messages([id]);
-        return record == null ? null : { record, answer: "Yes.", rule: null, steps: [{ atMs: 1, type: "message.sent", sentence: "Sent." }] };
+        return record == null
+          ? null
+          : { record, answer: "Yes.", rule: null, steps: [{ atMs: 1, type: "message.sent", sentence: "Sent." }] };
       },
     },
   });
   const sent: string[] = [];
   for (const to of ["ada", "ada", "eve"]) {
-    const answer = await given.app.inject({ method: "POST", url: "/send", headers: JSON_HEADERS, payload: { message: { to: { user_id: to }, content: { title: "t", body: "b" } } } });
+    const answer = await given.app.inject({
+      method: "POST",
+      url: "/send",
+      headers: JSON_HEADERS,
+      payload: { message: { to: { user_id: to }, content: { title: "t", body: "b" } } },
+    });
     sent.push(answer.json<{ requestId: string }>().requestId);
   }
   const why = async (query: string) => await given.app.inject({ url: `/admin/why?${query}`, headers: AUTH });
-  const one = (await why(`message=${sent[2]}`)).json<{ results: { answer: string; steps: JsonObject[]; message: { recipient: string } }[] }>();
-  assert.deepEqual(one.results.map(({ answer, steps, message }) => [answer, steps, message.recipient]), [["Yes.", [{ at: 1, type: "message.sent", sentence: "Sent." }], "eve"]]);
+  const one = (await why(`message=${sent[2]}`)).json<{
+    results: { answer: string; steps: JsonObject[]; message: { recipient: string } }[];
+  }>();
+  assert.deepEqual(
+    one.results.map(({ answer, steps, message }) => [answer, steps, message.recipient]),
+    [["Yes.", [{ at: 1, type: "message.sent", sentence: "Sent." }], "eve"]],
+  );
   assert.equal((await why("recipient=ada")).json<{ results: unknown[] }>().results.length, 2);
-  assert.deepEqual([(await why("recipient=nobody")).statusCode, (await why("message=nonsense")).statusCode], [404, 404]);
+  assert.deepEqual(
+    [(await why("recipient=nobody")).statusCode, (await why("message=nonsense")).statusCode],
+    [404, 404],
+  );
 });

@@ -58,25 +58,50 @@ test("the OpenAPI document describes every route, refers only to what it holds, 
   };
   assert.equal(document.openapi, "3.1.1");
   for (const [, name] of body.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)) {
-    assert.ok(name !== undefined && Object.hasOwn(document.components.schemas, name), `${name} is referred to and missing`);
+    assert.ok(
+      name !== undefined && Object.hasOwn(document.components.schemas, name),
+      `${name} is referred to and missing`,
+    );
   }
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ where: `${method} ${path}`, path, operation })),
   );
   assert.ok(operations.length >= 40, `${operations.length} operations`);
-  assert.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length, "operation ids are unique");
+  assert.equal(
+    new Set(operations.map(({ operation }) => operation.operationId)).size,
+    operations.length,
+    "operation ids are unique",
+  );
   for (const { where, path, operation } of operations) {
     assert.ok(operation.summary.length > 5 && !operation.summary.endsWith("."), where);
-    const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? "");
     const declared = (operation.parameters ?? []).filter((one) => one.in === "path").map(({ name }) => name);
     assert.deepEqual(declared.toSorted(), named.toSorted(), where);
     const statuses = Object.keys(operation.responses);
-    assert.ok(statuses.some((status) => status.startsWith("2")), where);
+    assert.ok(
+      statuses.some((status) => status.startsWith("2")),
+      where,
+    );
     assert.ok(statuses.includes("500"), where);
     assert.equal(operation.security.length > 0, statuses.includes("401"), where);
   }
-  assert.deepEqual(Object.keys(document.paths["/send"]?.["post"]?.responses ?? {}), ["202", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"]);
-  assert.match(document.paths["/send"]?.["post"]?.responses["422"]?.description ?? "", new RegExp(FAULTS["idempotency.mismatch"].hint));
+  assert.deepEqual(Object.keys(document.paths["/send"]?.["post"]?.responses ?? {}), [
+    "202",
+    "400",
+    "401",
+    "403",
+    "409",
+    "413",
+    "415",
+    "422",
+    "429",
+    "500",
+    "503",
+  ]);
+  assert.match(
+    document.paths["/send"]?.["post"]?.responses["422"]?.description ?? "",
+    new RegExp(FAULTS["idempotency.mismatch"].hint),
+  );
 });
 
 test("the reference for people is one page that asks nobody else for anything", async () => {
@@ -92,7 +117,12 @@ test("what the schemas promise is what the door answers", async () => {
   await using given = await givenHouse();
   const { Compile } = await import("typebox/compile");
   const contract = await import("@tidings/contract");
-  const sent = await given.app.inject({ method: "POST", url: "/send", headers: JSON_HEADERS, payload: { message: { to: { user_id: "ada" }, content: { title: "t", body: "b" } } } });
+  const sent = await given.app.inject({
+    method: "POST",
+    url: "/send",
+    headers: JSON_HEADERS,
+    payload: { message: { to: { user_id: "ada" }, content: { title: "t", body: "b" } } },
+  });
   const { requestId } = sent.json<{ requestId: string }>();
   const promises = [
     ["/messages", contract.MessagePage],

@@ -1,0 +1,237 @@
+import { join } from "node:path";
+import { type Burst, measureBurst, type WorkDone } from "./burst.ts";
+import { type Child, ROOT, scriptFile, sleep, start, workFolder } from "./children.ts";
+import type { LoadJob, LoadResult } from "./load.ts";
+import { type Memory, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
+import { Sink, type SinkOffer } from "./sink.ts";
+
+const KEY = "tk_bench_0123456789abcdef";
+/** A start that takes longer than this has failed. */
+const READY_MS_MAX = 30_000;
+/** Between two looks whether the queues are empty: each is one small query. */
+const LOOK_MS = 10;
+const SETTLED_MS_MAX = 60_000;
+const PAGE_ITEMS = 100;
+/** How long nothing happens before memory at rest is read: the start's garbage is gone, the caches are not. */
+const REST_MS = 3_000;
+/** Connections of a burst, as in `performance.md`. */
+export const CONNECTIONS = 64;
+/** Sends one after the other for the latency of a lone one, and the rest between two, in which the last one arrives. */
+const LONE_SENDS = 200;
+const LONE_GAP_MS = 20;
+
+export type TidingsOptions = {
+  readonly smtpPort: number;
+  readonly client?: "own" | "nodemailer";
+  /** Node's own arguments. */
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly dataDir?: string;
+};
+
+/** The real program, as `npm start` runs it, on a folder and a port of its own. */
+export class Tidings implements AsyncDisposable {
+  readonly child: Child;
+  readonly url: URL;
+  /** From spawn to the first 200 of `/ready`. */
+  readonly readyMs: number;
+
+  private constructor(child: Child, url: URL, readyMs: number) {
+    this.child = child;
+    this.url = url;
+    this.readyMs = readyMs;
+  }
+
+  static async start(options: TidingsOptions): Promise<Tidings> {
+    const dataDir = options.dataDir ?? workFolder();
+    const startMs = steadyMs();
+    const child = start([...(options.nodeArgs ?? []), join(ROOT, "server/src/cli/main.ts"), "start", "--json"], {
+      errorFile: join(dataDir, "stderr.log"),
+      env: {
+        PORT: "0",
+        HOST: "127.0.0.1",
+        TIDINGS_API_KEY: KEY,
+        TIDINGS_DATA_DIR: dataDir,
+        TIDINGS_SMTP_URL: `smtp://127.0.0.1:${options.smtpPort}`,
+        TIDINGS_SMTP_CLIENT: options.client ?? "own",
+        ...options.env,
+      },
+    });
+    const { url } = (await child.hear(READY_MS_MAX)) as { url: string };
+    while (!(await isReady(url))) {
+      if (steadyMs() - startMs > READY_MS_MAX) throw new Error(`not ready after ${READY_MS_MAX} ms`);
+      await sleep(1);
+    }
+    return new Tidings(child, new URL(url), steadyMs() - startMs);
+  }
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  job(burst: string, sends: number, rest: Partial<LoadJob>): LoadJob {
+    const { hostname: host, port } = this.url;
+    return {
+      host,
+      port: Number(port),
+      path: "/send",
+      key: KEY,
+      burst,
+      sends,
+      connections: CONNECTIONS,
+      gapMs: 0,
+      ...rest,
+    };
+  }
+
+  /** Until no queue holds a job: whatever was accepted has its outcome in the log. */
+  async settled(): Promise<void> {
+    const startMs = steadyMs();
+    for (;;) {
+      const { queues } = (await this.#get("/admin/queues")) as { queues: readonly QueueDepth[] };
+      if (queues.every(({ waiting, ready, held }) => waiting + ready + held === 0)) return;
+      if (steadyMs() - startMs > SETTLED_MS_MAX) throw new Error(`queues do not empty: ${JSON.stringify(queues)}`);
+      await sleep(LOOK_MS);
+    }
+  }
+
+  /** How many messages the log has in each status, as the API tells it. */
+  async statuses(): Promise<Readonly<Record<string, number>>> {
+    const counts: Record<string, number> = {};
+    let cursor: string | undefined;
+    do {
+      const page = (await this.#get(
+        `/messages?limit=${PAGE_ITEMS}${cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`}`,
+      )) as MessagePage;
+      for (const { status } of page.results) counts[status] = (counts[status] ?? 0) + 1;
+      cursor = page.paging.more ? page.paging.cursor : undefined;
+    } while (cursor !== undefined);
+    return counts;
+  }
+
+  async #get(path: string): Promise<unknown> {
+    const answer = await fetch(new URL(path, this.url), { headers: { authorization: `Bearer ${KEY}` } });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.child.end();
+  }
+}
+
+type QueueDepth = { readonly waiting: number; readonly ready: number; readonly held: number };
+type MessagePage = {
+  readonly results: readonly { readonly status: string }[];
+  readonly paging: { readonly more: boolean; readonly cursor?: string };
+};
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(new URL("/ready", url))).status === 200;
+  } catch {
+    return false;
+  }
+}
+
+export type Lone = { readonly acceptMs: Spread; readonly arriveMs: Spread; readonly acceptToArriveMs: Spread };
+
+export type TidingsRun = {
+  readonly burst: Burst;
+  readonly lone: Lone | null;
+  readonly restAfterMib: number | null;
+  readonly statuses: Readonly<Record<string, number>>;
+};
+
+/** One burst against a fresh server that has been warmed up, and then lone sends, if asked for. */
+export async function burstOfTidings(
+  options: {
+    readonly client: "own" | "nodemailer";
+    readonly offer: SinkOffer;
+    readonly lone: boolean;
+  } & Partial<TidingsOptions>,
+  warmUp: number,
+  sends: number,
+): Promise<TidingsRun> {
+  await using sink = await Sink.start(options.offer);
+  await using tidings = await Tidings.start({ ...options, smtpPort: sink.port });
+  await using load = startLoad();
+  await load.run(tidings.job("warm", warmUp, {}));
+  await tidings.settled();
+  const burst = await measureBurst(tidings.pid, sink, "b", sends, async (name, count, arrived): Promise<WorkDone> => {
+    const result = await load.run(tidings.job(name, count, {}));
+    await arrived();
+    await tidings.settled();
+    const endMs = steadyMs();
+    const { startMs, sentMs, acceptedMs, putOff } = result;
+    return {
+      startMs,
+      endMs,
+      sentMs,
+      accepts: {
+        perSecond: (count / (result.endMs - startMs)) * 1000,
+        ms: spread(acceptedMs.map((ms, i) => ms - (sentMs[i] ?? 0))),
+        putOff,
+      },
+    };
+  });
+  const statuses = await tidings.statuses();
+  const lone = options.lone ? await loneSends(tidings, sink, load) : null;
+  if (options.lone) await sleep(REST_MS);
+  return { burst, lone, restAfterMib: options.lone ? (memoryOf(tidings.pid)?.nowMib ?? null) : null, statuses };
+}
+
+async function loneSends(tidings: Tidings, sink: Sink, load: Load): Promise<Lone> {
+  const { sentMs, acceptedMs } = await load.run(
+    tidings.job("lone", LONE_SENDS, { connections: 1, gapMs: LONE_GAP_MS }),
+  );
+  await tidings.settled();
+  const at = new Map((await sink.recorded()).map(({ recipients, atMs }) => [recipients[0], atMs]));
+  const arrivedMs = sentMs.map((_, index) => at.get(`person-lone-${index}@example.org`) ?? Number.NaN);
+  const between = (from: readonly number[], to: readonly number[]): Spread =>
+    spread(to.map((ms, i) => ms - (from[i] ?? Number.NaN)));
+  return {
+    acceptMs: between(sentMs, acceptedMs),
+    arriveMs: between(sentMs, arrivedMs),
+    acceptToArriveMs: between(acceptedMs, arrivedMs),
+  };
+}
+
+export type AtRest = {
+  /** The code cache empty, the folder new: the very first start after an upgrade. */
+  readonly firstReadyMs: number;
+  readonly readyMs: readonly number[];
+  readonly rest: Memory | null;
+  readonly lone: Lone;
+};
+
+/** Starts, memory at rest, and lone sends to a server that has only just begun. */
+export async function tidingsAtRest(starts: number): Promise<AtRest> {
+  await using sink = await Sink.start("PIPELINING");
+  const options: TidingsOptions = {
+    smtpPort: sink.port,
+    dataDir: workFolder(),
+    env: { NODE_COMPILE_CACHE: workFolder() },
+  };
+  const readyMs: number[] = [];
+  for (let i = 0; i < starts; i++) {
+    await using tidings = await Tidings.start(options);
+    readyMs.push(tidings.readyMs);
+  }
+  await using tidings = await Tidings.start(options);
+  await sleep(REST_MS);
+  const rest = memoryOf(tidings.pid);
+  await using load = startLoad();
+  const [firstReadyMs = Number.NaN, ...others] = readyMs;
+  return { firstReadyMs, readyMs: [...others, tidings.readyMs], rest, lone: await loneSends(tidings, sink, load) };
+}
+
+export type Load = AsyncDisposable & { run(job: LoadJob): Promise<LoadResult> };
+
+export function startLoad(): Load {
+  const child = start([scriptFile("load.ts")]);
+  return {
+    run: async (job) => (await child.ask(JSON.stringify(job))) as LoadResult,
+    [Symbol.asyncDispose]: () => child.end(),
+  };
+}
