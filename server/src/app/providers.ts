@@ -1,4 +1,4 @@
-import { CHANNELS } from "#domain/content.ts";
+import type { Channel } from "#domain/content.ts";
 import type { Settings } from "#config/settings.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -45,7 +45,7 @@ export async function openProviders(
 }
 
 /** The mailbox for one channel, beside real providers for the others. */
-function only(channel: (typeof CHANNELS)[number], mailbox: Provider): Provider {
+function only(channel: Channel, mailbox: Provider): Provider {
   return {
     key: mailbox.key,
     channels: [channel],

@@ -9,7 +9,7 @@ const [CALLERS = "", OPERATORS = ""] = PAGE.split("## What an operator is told")
 
 test("docs/faults.md has every code that a caller can be told, with its status, and no other", () => {
   const coded = Object.entries(FAULTS).map(([code, { status }]) => [code, String(status)]);
-  assert.deepEqual(rowsOf(CALLERS).toSorted(), coded.toSorted());
+  assert.deepEqual(new Set(rowsOf(CALLERS).map(String)), new Set(coded.map(String)));
 });
 
 test("docs/faults.md has every code that an operator can be told, and no other", () => {

@@ -200,7 +200,7 @@ class Partition {
         limit: this.#consumer.batchMax,
         partition: { index: this.#index, of: this.#consumer.partitions },
       });
-      const events = this.#consumer.matches === undefined ? page.events : page.events.filter(this.#consumer.matches);
+      const events = page.events.filter((event) => this.#consumer.matches?.(event) ?? true);
       if (events.length > 0) {
         appended.cancel();
         if ((await this.#handle(events, page.upTo)) === "lost") return "lost";

@@ -2,7 +2,7 @@ import type { Lane } from "#domain/job.ts";
 import type { Outcome } from "#domain/outcome.ts";
 import { retryDelayMs } from "#domain/retry.ts";
 import { errorText } from "#engine/error-text.ts";
-import type { Clock, Timer } from "#ports/clock.ts";
+import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
@@ -38,7 +38,8 @@ export type Passed =
  *       └───────────────── an answer ───────────────────┼──────────────────────┤
  *                                                       └──── still failing ───┘
  *
- * Overload answers (429, 421, policy codes) bring rest, too, and halve how many may be under way; each success lets
+ * A line in which nothing moves goes back to the store, too: one destination that stalls does not keep the hands that
+ * others need. Overload answers (429, 421, policy codes) bring rest, too, and halve how many may be under way; each success lets
  * one more in again, up to the provider's own limit.
  */
 export class Gate {
@@ -57,7 +58,7 @@ export class Gate {
   /** Outcomes so far: whether anything moves. */
   #moves = 0;
   #stalled = false;
-  #watch: Timer | null = null;
+  #watched = false;
 
   constructor(provider: Provider, parts: { clock: Clock; dice: Dice; log: Log; signal: AbortSignal }) {
     this.#provider = provider;
@@ -104,14 +105,16 @@ export class Gate {
       batch.push(next);
     }
     if (batch.length > 0) void this.#send(batch);
-    if (this.#lines.transactional.length + this.#lines.bulk.length > 0) this.#watch ??= this.#watchForStall();
+    if (this.#lines.transactional.length + this.#lines.bulk.length > 0) this.#watchForStall();
   }
 
   /** While somebody waits: if nothing moved for a while, the line is given up and the hands are free for others. */
-  #watchForStall(): Timer {
+  #watchForStall(): void {
+    if (this.#watched) return;
+    this.#watched = true;
     const moves = this.#moves;
-    return this.#clock.after(STALL_MS, () => {
-      this.#watch = null;
+    this.#clock.after(STALL_MS, () => {
+      this.#watched = false;
       if (moves !== this.#moves) {
         this.#advance();
         return;
