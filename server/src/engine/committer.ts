@@ -1,4 +1,12 @@
-import { BACKLOG_BYTES_MAX, BACKLOG_UNITS_MAX, COMMIT_BYTES_MAX, COMMIT_UNITS_MAX } from "#engine/limits.ts";
+import {
+  BACKLOG_BYTES_MAX,
+  BACKLOG_UNITS_MAX,
+  COMMIT_BYTES_MAX,
+  COMMIT_UNITS_MAX,
+  GATHER_FROM_UNITS,
+  GATHER_MS,
+} from "#engine/limits.ts";
+import { sleep } from "#engine/sleep.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Counter, Histogram, Meter } from "#ports/meter.ts";
@@ -6,12 +14,13 @@ import type { Store, Unit, Verdict } from "#ports/store.ts";
 
 /**
  * Group commit. Units that arrive while a commit is under way gather and go together in the next one, which begins as
- * soon as the last has ended. There is no window and no timer: a lone unit goes at once, a flood goes in batches whose
- * size follows the load.
+ * soon as the last has ended. A lone unit goes at once. Under load, seen by the size of the last batch, the next one
+ * waits a moment for company: a commit costs much the same for one unit as for fifty.
  *
  *     idle ──submit──▶ committing ──ended, nothing gathered──▶ idle
- *                        │   ▲
- *                        └───┘ ended, more has gathered
+ *                        ▲   │
+ *                        │   └──ended, more has gathered──▶ gathering (only if the last batch was large)
+ *                        └──────────────────────────────────────┘ after GATHER_MS
  *
  * Units commit in the order in which they were submitted. If the store rejects a batch, every unit in it is rejected
  * with the store's fault: nothing of it was done.
@@ -71,8 +80,11 @@ export class Committer {
 
   async #commitAll(): Promise<void> {
     this.#committing = true;
+    let last = 0;
     while (this.#head < this.#waiting.length) {
+      if (last >= GATHER_FROM_UNITS && this.waitingUnits < last) await sleep(this.#clock, GATHER_MS);
       const batch = this.#take();
+      last = batch.length;
       const startMs = this.#clock.monotonicMs();
       try {
         const verdicts = await this.#store.commit(batch.map((pending) => pending.unit));

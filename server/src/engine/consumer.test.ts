@@ -48,7 +48,10 @@ class Reading {
   }
 
   async quiet(): Promise<void> {
-    for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
+    for (let turn = 0; turn < 100; turn += 1) {
+      this.clock.advance(0);
+      await Promise.resolve();
+    }
   }
 
   async pass(ms: number, stepMs = 500): Promise<void> {

@@ -2,6 +2,10 @@
 export const COMMIT_UNITS_MAX = 512;
 /** Text in one transaction, so that a few large requests do not make a commit of seconds. */
 export const COMMIT_BYTES_MAX = 16 * 1024 * 1024;
+/** A batch of so many is load, and worth a wait for more; below it a unit never waits. */
+export const GATHER_FROM_UNITS = 8;
+/** How long it waits: the clock's shortest turn, which is a millisecond; a fraction of what it saves. */
+export const GATHER_MS = 0;
 /** Units that may wait for a commit before doors are told to hold back: about a second's worth of work. */
 export const BACKLOG_UNITS_MAX = 20_000;
 /** Text that may wait for a commit: bounds what a flood of large requests can take of the memory. */

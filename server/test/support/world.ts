@@ -157,14 +157,22 @@ export class World {
 
   /** Lets microtasks run until nothing moves any more, without time passing. */
   async quiet(turns = 60): Promise<void> {
-    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    for (let turn = 0; turn < turns; turn += 1) {
+      this.clock.advance(0);
+      await Promise.resolve();
+    }
   }
 
   /** Waits for something that needs no time. */
   async settle<T>(promise: Promise<T>): Promise<T> {
-    const result = await promise;
+    let over = false;
+    const settled = promise.finally(() => {
+      over = true;
+    });
+    settled.catch(() => {});
+    while (!over) await this.quiet(1);
     await this.quiet();
-    return result;
+    return settled;
   }
 
   /** Lets time pass in steps, with everything that happens meanwhile. */
