@@ -75,6 +75,8 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     settings.publicUrl?.replace(/\/$/, "") ?? `http://${hostInUrl(settings.host)}:${port}`;
   const pipeline = buildPipeline({ engine, blobs, secrets, providers, publicUrl, onUnknown: settings.onUnknown });
   const directory = openDirectory(engine, secrets);
+  // If a later step of opening fails, the engine must not go on behind our back.
+  parts.defer(() => engine.stop(0));
   await engine.start();
   const firstKey = await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey));
   const upkeep = Promise.all([

@@ -124,9 +124,10 @@ export class Engine {
 
   /**
    * Re-drives or discards a dead letter. Null when there is none with this key.
+   * @param payload replaces the job's payload: a dead letter that was mended.
    * @throws {StoreFault} when the store cannot commit now.
    */
-  async settleDead(key: string, then: "revive" | "discard"): Promise<Verdict | Overloaded | null> {
+  async settleDead(key: string, then: "revive" | "discard", payload?: string): Promise<Verdict | Overloaded | null> {
     const dead = await this.parts.store.deadJob(key);
     if (dead === null) return null;
     const timeMs = this.parts.clock.nowMs();
@@ -134,9 +135,10 @@ export class Engine {
     const data = JSON.stringify({ queue: dead.queue, error: dead.error });
     const event: NewEvent = { type, subject: key, timeMs, data, traceparent: dead.traceparent };
     const again = then === "revive" ? this.#runner.revive(dead) : null;
+    const anew = payload ?? again?.payload ?? undefined;
     return await this.submit({
       ...again?.effects,
-      dead: { key, then, ...(again?.payload == null ? {} : { payload: again.payload }) },
+      dead: { key, then, ...(anew === undefined ? {} : { payload: anew }) },
       events: [event, ...(again?.effects.events ?? [])],
     });
   }

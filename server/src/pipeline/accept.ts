@@ -27,6 +27,7 @@ import { checkSend } from "#pipeline/check-send.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
 import { BLOB_REFERENCE, type Plan } from "#pipeline/plan.ts";
 import { EXPAND_QUEUE, MESSAGE_QUEUE, TRANSACTIONAL_RECIPIENTS_MAX } from "#pipeline/stages.ts";
+import type { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { OnceRecord } from "#ports/store.ts";
 
@@ -59,12 +60,15 @@ export class Accepter implements Accept {
   readonly #blobs: BlobStore;
   readonly #messages: StageRunner<MessageCarry>;
   readonly #fanOuts: StageRunner<ExpandCarry>;
+  readonly #tally: Tally;
 
   constructor(
     engine: Engine,
     blobs: BlobStore,
     stages: { readonly messages: StageRunner<MessageCarry>; readonly fanOuts: StageRunner<ExpandCarry> },
+    tally: Tally,
   ) {
+    this.#tally = tally;
     this.#engine = engine;
     this.#blobs = blobs;
     this.#messages = stages.messages;
@@ -99,7 +103,10 @@ export class Accepter implements Accept {
       ...(call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
     };
     const verdict = await this.#engine.submit(draft);
-    if (verdict.kind === "committed") return { kind: "accepted", requestId: id };
+    if (verdict.kind === "committed") {
+      this.#tally.accepted(lane);
+      return { kind: "accepted", requestId: id };
+    }
     if (blobs.length > 0) await this.#blobs.delete(blobs.map((blob) => blob.id));
     if (verdict.kind === "repeated" || verdict.kind === "overloaded") return verdict;
     throw new Error(`broken invariant: an accepted call has no condition that answers ${verdict.kind}`);

@@ -28,6 +28,7 @@ import type { Providers } from "#pipeline/providers.ts";
 import { render, type RenderHouse } from "#pipeline/render.ts";
 import type { Revocations } from "#pipeline/revocations.ts";
 import { type Person, type Way, wayOf, type Work } from "#pipeline/route.ts";
+import type { Tally } from "#pipeline/tally.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Provider } from "#ports/provider.ts";
@@ -37,6 +38,7 @@ export type DeliverHouse = RenderHouse & {
   readonly dice: Dice;
   readonly providers: Providers;
   readonly revocations: Revocations;
+  readonly tally: Tally;
   /** What happens to an unknown outcome when the sender did not say. */
   readonly onUnknown: "retry" | "hold";
 };
@@ -88,6 +90,7 @@ export async function tryLeaf(
   if (passed.kind === "withdrawn") return "withdrawn";
   const judge = new Judge(house, work, person, progress, leaf, before, way, provider);
   if (passed.kind === "later") return only(judge.wait(passed.atMs, passed.reason, before.attempts));
+  house.tally.tried(way.channel, provider.key, passed.kind);
   const rendered = judge.event("message.rendered", { title: words.rendered.title });
   const tried = judge.judge(passed);
   return passed.kind === "sent" ? { ...tried, events: [rendered, ...tried.events] } : tried;

@@ -103,6 +103,9 @@ async function carry(house: MessageHouse, work: Work, person: Person, context: S
   const nowMs = house.clock.nowMs();
   const stopped = stopBefore(work, person, nowMs);
   if (stopped !== null) {
+    if (stopped.kind === "end" && stopped.end.kind === "done") {
+      house.tally.settled("", "", work.plan.compiled === null ? "UNMAPPED" : "UNDELIVERABLE");
+    }
     await context.finish(work.job, stopped);
     return;
   }
@@ -222,6 +225,8 @@ class Trip {
   }
 
   #note(index: number, tried: Tried): void {
+    this.#channel = tried.patch?.channel ?? this.#channel;
+    this.#provider = tried.patch?.provider ?? this.#provider;
     this.#progress = withLeaf(this.#progress, index, tried.leaf);
     const { patches, events, puts } = this.#effects;
     this.#effects = {
@@ -232,6 +237,9 @@ class Trip {
   }
 
   #lost = false;
+  /** What took it, for the tally; empty when nothing did. */
+  #channel = "";
+  #provider = "";
 
   async #keep(): Promise<boolean> {
     const effects = this.#takeEffects();
@@ -249,6 +257,7 @@ class Trip {
 
   async #settle(nowMs: number): Promise<void> {
     const ending = endingOf(this.#work, this.#progress);
+    this.#house.tally.settled(this.#channel, this.#provider, ending?.status ?? "SENT");
     const effects = this.#takeEffects();
     const result: StageResult =
       ending === null ? { kind: "end", end: { kind: "done" }, effects } : end(this.#work, ending, nowMs, effects);

@@ -7,6 +7,7 @@ import { messageStage } from "#pipeline/message-stage.ts";
 import { Plans } from "#pipeline/plan.ts";
 import { Providers } from "#pipeline/providers.ts";
 import { Revocations } from "#pipeline/revocations.ts";
+import { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Provider } from "#ports/provider.ts";
 import type { Secrets } from "#ports/secrets.ts";
@@ -31,13 +32,14 @@ export function buildPipeline(parts: PipelineParts): Pipeline {
   const plans = new Plans(store, blobs);
   const providers = new Providers(parts.providers, { clock, dice, log, signal: engine.signal });
   const revocations = new Revocations();
+  const tally = new Tally(engine.parts.meter);
   engine.onCommitted((draft) => revocations.committed(draft));
   const messages = engine.addStage(
-    messageStage({ store, clock, dice, plans, providers, revocations, secrets, publicUrl, onUnknown }),
+    messageStage({ store, clock, dice, plans, providers, revocations, tally, secrets, publicUrl, onUnknown }),
   );
   const fanOuts = engine.addStage(expandStage({ engine, plans, secrets, messages }));
   return {
-    accept: new Accepter(engine, blobs, { messages, fanOuts }),
+    accept: new Accepter(engine, blobs, { messages, fanOuts }, tally),
     desk: new Desk({ engine, plans, providers, revocations, secrets, publicUrl }),
   };
 }

@@ -59,6 +59,8 @@ function waiting(job: JobState, events: readonly RecordedEvent[]): string {
 function ruleOf(record: MessageRecord, events: readonly RecordedEvent[], job: JobState | null): string | null {
   if (job?.error != null) return job.error;
   if (record.status === "CANCELED") return "POST /messages/{id}/cancel";
+  // What reached someone was not stopped by what stood in its way before.
+  if (record.sentMs !== null) return null;
   const last = events.findLast((event) => typeof dataOf(event)["rule"] === "string");
   const rule = last === undefined ? undefined : dataOf(last)["rule"];
   return typeof rule === "string" ? rule : null;

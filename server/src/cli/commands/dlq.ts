@@ -43,8 +43,8 @@ export function dlqCommand(world: World, answer: (exit: Exit) => void): Command 
     .addHelpText(
       "after",
       examples(
-        ["tidings dlq list --queue deliver", "what gave up"],
-        ["tidings dlq redrive --queue deliver --yes", "the mail server works again: try all of them"],
+        ["tidings dlq list --queue message", "what gave up"],
+        ["tidings dlq redrive --queue message --yes", "the mail server works again: try all of them"],
         ["tidings dlq list --json | jq -r .key", "their keys, for a program"],
       ),
     );

@@ -26,7 +26,7 @@ function importOptions(world: World): Command {
     "Import subscribers from a CSV file (UTF-8, header in the first line).\n\n" +
       "Columns: user_id or email says who it is; data.x goes to the subscription; every other column is a key of " +
       "the person's profile (email, phone_number, locale, custom.city). Importing twice changes nothing.\n\n" +
-      "Interrupted? The same command goes on where it stopped. Bad rows are written to FILE.rejected.csv with the " +
+      "Interrupted? The same command goes on where it stopped. Bad rows are written to NAME.rejected.csv beside it with the " +
       "reason; correct them there and import that file.",
   )
     .summary("import a CSV file; goes on where it was interrupted")

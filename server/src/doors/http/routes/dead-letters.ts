@@ -88,16 +88,16 @@ export function registerDeadLetters(routes: Routes, house: House): void {
     answers: { 204: { says: "Gone" } },
     faults: ["thing.unknown"],
     handle: async ({ params }) => {
-      const verdict = await engine.submit({ dead: { key: params.key, then: "discard" } });
-      if (verdict.kind === "overloaded") return overloaded(verdict.retryAfterMs);
-      return verdict.kind === "committed" ? NO_CONTENT : UNKNOWN;
+      const verdict = await engine.settleDead(params.key, "discard");
+      if (verdict?.kind === "overloaded") return overloaded(verdict.retryAfterMs);
+      return verdict?.kind === "committed" ? NO_CONTENT : UNKNOWN;
     },
   });
 }
 
 function toLetter({ key, queue, lane, error, attempt, enqueuedMs, deadMs, payload, traceparent }: DeadJob): DeadLetter {
-  // A job's payload is JSON text that we wrote ourselves.
-  const read = JSON.parse(payload) as Json;
+  // A job's payload is JSON text that we wrote ourselves, or empty when nothing is remembered.
+  const read = payload === "" ? null : (JSON.parse(payload) as Json);
   return { key, queue, lane, error, attempts: attempt, enqueued: enqueuedMs, died: deadMs, payload: read, traceparent };
 }
 
@@ -139,11 +139,11 @@ async function revive(
   payload: Readonly<Record<string, unknown>> | undefined,
   report: { revived: number; gone: number },
 ): Promise<TextAnswer | null> {
-  const changed = payload === undefined ? {} : { payload: JSON.stringify(payload) };
-  const verdicts = await Promise.all(keys.map((key) => engine.submit({ dead: { key, then: "revive", ...changed } })));
+  const changed = payload === undefined ? undefined : JSON.stringify(payload);
+  const verdicts = await Promise.all(keys.map((key) => engine.settleDead(key, "revive", changed)));
   for (const verdict of verdicts) {
-    if (verdict.kind === "overloaded") return overloaded(verdict.retryAfterMs);
-    if (verdict.kind === "committed") report.revived += 1;
+    if (verdict?.kind === "overloaded") return overloaded(verdict.retryAfterMs);
+    if (verdict?.kind === "committed") report.revived += 1;
     else report.gone += 1;
   }
   return null;
