@@ -4,7 +4,8 @@ import type { SendMessage, Target, Timeouts } from "#domain/notification.ts";
 import { type Problem, problem } from "#domain/problem.ts";
 import { DEFAULT_ROUTING, type RouteTree, routeTree, routingProblem } from "#domain/routing.ts";
 import { readTargets } from "#pipeline/targets.ts";
-import { type Compiled, compileContent } from "#templates/compile.ts";
+import { compiledContent } from "#pipeline/compile-cache.ts";
+import type { Compiled } from "#templates/compile.ts";
 
 export type Checked =
   | {
@@ -31,7 +32,7 @@ export function checkSend(message: SendMessage, nowMs: number): Checked {
   if (wrong !== null) return refused(wrong);
   const due = dueOf(message, nowMs);
   if (typeof due === "string") return refused(due);
-  const compiled = message.content === undefined ? null : compileContent(message.content);
+  const compiled = message.content === undefined ? null : compiledContent(message.content);
   if (compiled !== null && !compiled.ok) {
     const first = compiled.faults[0];
     return refused(first === undefined ? "message.content is not valid" : `message.${first.path}: ${first.problem}`);

@@ -142,12 +142,15 @@ function stopBefore(work: Work, person: Person, nowMs: number): StageResult | nu
 
 /** Who and where, as it was decided; the profile is kept so that what was said can be looked at later. */
 function routed(house: MessageHouse, work: Work, person: Person, nowMs: number): NewEvent {
-  const channels = leavesOf(work.plan.tree).map((leaf) => {
+  const open: JsonObject[] = [];
+  const closed: JsonObject[] = [];
+  for (const leaf of leavesOf(work.plan.tree)) {
     const way = wayOf(leaf, work.plan, person, house.providers);
-    return way.kind === "open"
-      ? { entry: leaf.entry, channel: way.channel, provider: way.providers[0]?.key ?? "" }
-      : { entry: leaf.entry, reason: way.reason, rule: way.rule };
-  });
+    if (way.kind === "closed") closed.push({ entry: leaf.entry, reason: way.reason, rule: way.rule });
+    else open.push({ entry: leaf.entry, channel: way.channel, provider: way.providers[0]?.key ?? "" });
+  }
+  // Why other ways were closed matters only when none was open.
+  const channels = open.length > 0 ? open : closed;
   return event("message.routed", work, nowMs, { channels, profile: person.profile, data: personalData(work, person) });
 }
 

@@ -8,7 +8,8 @@ import { readTargets } from "#pipeline/targets.ts";
 import { PLANS_CHARS_MAX } from "#pipeline/stages.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Store, StoredRequest } from "#ports/store.ts";
-import { type Compiled, compileContent } from "#templates/compile.ts";
+import { compiledContent } from "#pipeline/compile-cache.ts";
+import type { Compiled } from "#templates/compile.ts";
 import { invariant } from "#domain/invariant.ts";
 
 /** An accepted request as the stages need it: read, told apart and compiled once, however many messages come of it. */
@@ -37,7 +38,7 @@ export function makePlan(
 ): Plan {
   const targets = readTargets(message.to);
   invariant(!("code" in targets), `an accepted request names recipients (${request.id})`);
-  const compiled = message.content === undefined ? null : compileContent(message.content);
+  const compiled = message.content === undefined ? null : compiledContent(message.content);
   if (compiled !== null) invariant(compiled.ok, `accepted content compiles (${request.id})`);
   return {
     id: request.id,

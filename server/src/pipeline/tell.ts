@@ -100,9 +100,7 @@ function sentenceOf(type: string, data: JsonObject): string {
 function routes(channels: Json | undefined): string {
   if (!Array.isArray(channels)) return "nowhere";
   const ways = (channels as readonly Json[]).filter(isJsonObject);
-  const open = ways.filter((way) => way["rule"] === undefined);
-  // Why other ways were closed matters only when none was open.
-  return (open.length > 0 ? open : ways)
+  return ways
     .map((way) =>
       way["rule"] === undefined
         ? `${str(way["channel"])} by ${str(way["provider"])}`
