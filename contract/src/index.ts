@@ -1,3 +1,4 @@
+export { type Static, type TObject, type TSchema, Type } from "./schema.ts";
 export * from "./admin.ts";
 export * from "./keys.ts";
 export * from "./lists.ts";

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "./schema.ts";
 import { EpochMs, JsonMap, Paging } from "./shared.ts";
 
 /** A line of the mailbox. */

@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "./schema.ts";
 import { CursorQuery, EpochMs, JsonMap, OrNull, Paging } from "./shared.ts";
 
 /** Courier's statuses; a message's only moves forward. */

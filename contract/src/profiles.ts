@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "./schema.ts";
 import { JsonMap, OrNull, Paging, RecipientPreferences } from "./shared.ts";
 
 /** Courier answers changes of profiles so. */

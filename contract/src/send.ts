@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "./schema.ts";
 import { JsonMap, OrNull } from "./shared.ts";
 
 function Described(description: string) {

@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from "typebox";
+import { type Static, type TSchema, Type } from "./schema.ts";
 
 /** A JSON object with free keys. */
 export const JsonMap = Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object" });

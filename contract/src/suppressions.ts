@@ -1,4 +1,4 @@
-import { type Static, Type } from "typebox";
+import { type Static, Type } from "./schema.ts";
 import { EpochMs, OrNull, Paging } from "./shared.ts";
 
 const Reason = Type.Union(["hard_bounce", "complaint", "unsubscribe", "manual"].map((reason) => Type.Literal(reason)));

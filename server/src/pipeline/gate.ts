@@ -2,7 +2,7 @@ import type { Lane } from "#domain/job.ts";
 import type { Outcome } from "#domain/outcome.ts";
 import { retryDelayMs } from "#domain/retry.ts";
 import { errorText } from "#engine/error-text.ts";
-import type { Clock } from "#ports/clock.ts";
+import type { Clock, Timer } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
@@ -58,7 +58,7 @@ export class Gate {
   /** Outcomes so far: whether anything moves. */
   #moves = 0;
   #stalled = false;
-  #watched = false;
+  #watch: Timer | null = null;
 
   constructor(provider: Provider, parts: { clock: Clock; dice: Dice; log: Log; signal: AbortSignal }) {
     this.#provider = provider;
@@ -105,16 +105,19 @@ export class Gate {
       batch.push(next);
     }
     if (batch.length > 0) void this.#send(batch);
-    if (this.#lines.transactional.length + this.#lines.bulk.length > 0) this.#watchForStall();
+    if (this.#lines.transactional.length + this.#lines.bulk.length > 0) this.#watch ??= this.#watchForStall();
+    else if (this.#watch !== null) {
+      // Nobody waits any more, and a timer would keep a process that is done from ending.
+      this.#watch.cancel();
+      this.#watch = null;
+    }
   }
 
   /** While somebody waits: if nothing moved for a while, the line is given up and the hands are free for others. */
-  #watchForStall(): void {
-    if (this.#watched) return;
-    this.#watched = true;
+  #watchForStall(): Timer {
     const moves = this.#moves;
-    this.#clock.after(STALL_MS, () => {
-      this.#watched = false;
+    return this.#clock.after(STALL_MS, () => {
+      this.#watch = null;
       if (moves !== this.#moves) {
         this.#advance();
         return;

@@ -1,5 +1,5 @@
 import { ConsumerReport, type ConsumerReport as Report, QueueReport, WhyReport } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { json, refusal, unknownThing } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { toDetails } from "#doors/http/message-view.ts";

@@ -1,5 +1,5 @@
 import { AttachmentAnswer } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { json, overloaded, refusal } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Routes } from "#doors/http/route.ts";

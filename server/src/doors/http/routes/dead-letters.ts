@@ -6,7 +6,7 @@ import {
   RedriveReport,
   RedriveRequest,
 } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { json, NO_CONTENT, overloaded, refusal, type TextAnswer, unknownThing } from "#doors/http/answer.ts";
 import { BAD_CURSOR, decodeCursor, paging } from "#doors/http/cursor.ts";
 import type { HttpHouse } from "#doors/http/house.ts";

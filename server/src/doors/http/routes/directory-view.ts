@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { JsonObject } from "#domain/json.ts";
 
 /** Lists, subscribers and suppressions in one page when nobody asks for another number. */

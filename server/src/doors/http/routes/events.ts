@@ -1,5 +1,5 @@
 import { EventPage } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { json, refusal } from "#doors/http/answer.ts";
 import { type EventFilter, passes, type Streams, streamEvents } from "#doors/http/event-stream.ts";
 import type { HttpHouse } from "#doors/http/house.ts";

@@ -1,5 +1,5 @@
 import { ApiKeyBody, ApiKeyMade, ApiKeys } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { Directory } from "#directory/directory.ts";
 import { json, NO_CONTENT } from "#doors/http/answer.ts";
 import { denied } from "#doors/http/commit-answer.ts";

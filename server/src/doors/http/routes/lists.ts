@@ -9,7 +9,7 @@ import {
   Subscriptions,
   SubscriptionsBody,
 } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { Changed, Origin } from "#directory/change.ts";
 import type { Directory } from "#directory/directory.ts";
 import { IMPORT_ROWS_MAX } from "#directory/import.ts";

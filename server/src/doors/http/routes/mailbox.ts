@@ -1,5 +1,5 @@
 import { type CaughtItem, CaughtMessage, CaughtPage, CursorQuery } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { MAILBOX } from "#directory/collections.ts";
 import {
   FOREIGN_WORDS,

@@ -8,7 +8,7 @@ import {
   MessageWithProviders,
   ResendAnswer,
 } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import {
   FOREIGN_WORDS,
   json,

@@ -7,7 +7,7 @@ import {
   ProfilePatch,
   Success,
 } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { Changed } from "#directory/change.ts";
 import type { Directory } from "#directory/directory.ts";
 import { type Answer, json, NO_CONTENT, type TextAnswer, unknownThing } from "#doors/http/answer.ts";

@@ -1,5 +1,5 @@
 import { type RequestReport, RequestReport as RequestReportSchema } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import { json, NO_CONTENT, unknownThing } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Routes } from "#doors/http/route.ts";

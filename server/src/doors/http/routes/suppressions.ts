@@ -7,7 +7,7 @@ import {
   SuppressionsAdded,
   SuppressionsBody,
 } from "@tidings/contract";
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { Directory } from "#directory/directory.ts";
 import type { Suppression as Kept } from "#directory/suppressions.ts";
 import { SUPPRESSIONS_PER_CALL_MAX } from "#directory/suppressions.ts";

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "@tidings/contract";
 import type { Directory } from "#directory/directory.ts";
 import type { Farewell } from "#directory/unsubscribe.ts";
 import { type Answer, overloaded } from "#doors/http/answer.ts";
