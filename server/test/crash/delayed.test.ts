@@ -27,6 +27,9 @@ test("a delayed send survives a kill and is sent at its time, not before", async
   const id = await first.send({ to: { email: "ada@example.com" }, content, delay: { duration: DELAY_MS } });
   await first.kill();
   const second = await home.start();
+  // This mail server greets each connection only after 100 ms; the first mail opens one.
+  await second.send({ to: { email: "warm@example.com" }, content });
+  await until("a connection is open", () => mailHost.mails.length > 0);
   assert.equal((await second.get<{ status: string }>(`/messages/${id}`)).status, "DELAYED");
   const late = await lateMs(second, id, DELAY_MS, mailHost, "ada@example.com");
   t.diagnostic(`it arrived ${late.toFixed(0)} ms after its time`);

@@ -58,6 +58,7 @@ export async function buildHttpApp(
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true },
     http: { headersTimeout: HEADERS_MS_MAX },
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: answerToNoise,
     frameworkErrors: (_error, request, reply) => {
       reply.hijack();
@@ -95,6 +96,11 @@ function beforeBody(serve: (request: FastifyRequest, reply: FastifyReply) => voi
 
 function unreached(): never {
   throw new Error("broken invariant: every call is answered by its onRequest hook");
+}
+
+/** Our routes check and write by themselves; naming no compiler would make Fastify load Ajv, some 10 MB. */
+function noSchemas(): never {
+  throw new Error("broken invariant: no route gives Fastify a schema");
 }
 
 const BAD_PATH = refusal("request.invalid", "The path is not valid: percent-encoding must be UTF-8, segments short.");
