@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { trimMemory } from "#app/trim-memory.ts";
 import { version } from "#app/version.ts";
 import { secretOf } from "#app/house-secrets.ts";
 import { MailboxKeeper } from "#app/mailbox-keeper.ts";
@@ -37,6 +38,8 @@ export type ServerOptions = {
   readonly writeLog: (line: string) => void;
 };
 
+/** When starting is surely over, its leftovers are collected. */
+const TRIM_AFTER_MS = 1_000;
 /** Bytes of a token for this machine's own command line, made at each start. */
 const LOCAL_TOKEN_BYTES = 32;
 
@@ -115,9 +118,12 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   const localFile = join(settings.dataDir, "local.json");
   await writeFile(localFile, JSON.stringify({ url: door.url, token: localToken, pid: process.pid }), { mode: 0o600 });
 
+  const trim = clock.after(TRIM_AFTER_MS, trimMemory);
+
   const open = parts.move();
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
+    trim.cancel();
     await rm(localFile, { force: true });
     await door[Symbol.asyncDispose]();
     await engine.stop(settings.shutdownGraceMs);
