@@ -10,7 +10,7 @@ import { sleep } from "#engine/sleep.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Counter, Histogram, Meter } from "#ports/meter.ts";
-import type { Store, Unit, Verdict } from "#ports/store.ts";
+import { type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts";
 
 /**
  * Group commit. Units that arrive while a commit is under way gather and go together in the next one, which begins as
@@ -22,8 +22,9 @@ import type { Store, Unit, Verdict } from "#ports/store.ts";
  *                        │   └──ended, more has gathered──▶ gathering (only if the last batch was large)
  *                        └──────────────────────────────────────┘ after GATHER_MS
  *
- * Units commit in the order in which they were submitted. If the store rejects a batch, every unit in it is rejected
- * with the store's fault: nothing of it was done.
+ * Units commit in the order in which they were submitted. If the store cannot commit a batch, every unit in it is
+ * rejected with the store's fault: nothing of it was done. If it throws anything else, one of the units is malformed,
+ * which is a bug of whoever made it: each is committed by itself, so that the others do not suffer.
  */
 export class Committer {
   readonly #store: Store;
@@ -86,23 +87,28 @@ export class Committer {
       const batch = this.#take();
       last = batch.length;
       const startMs = this.#clock.monotonicMs();
-      try {
-        const verdicts = await this.#store.commit(batch.map((pending) => pending.unit));
-        invariant(verdicts.length === batch.length, "a commit answers every unit");
-        for (let at = 0; at < batch.length; at += 1) {
-          const verdict = verdicts[at];
-          invariant(verdict !== undefined, "a commit answers every unit");
-          batch[at]?.resolve(verdict);
-        }
-      } catch (fault) {
-        this.#failures.add(1);
-        for (const pending of batch) pending.reject(fault);
-      }
+      await this.#commit(batch);
       this.#units.observe(batch.length);
       this.#seconds.observe((this.#clock.monotonicMs() - startMs) / 1000);
     }
     this.#committing = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    try {
+      const verdicts = await this.#store.commit(batch.map((pending) => pending.unit));
+      for (const [at, pending] of batch.entries()) {
+        const verdict = verdicts[at];
+        invariant(verdict !== undefined, "a commit answers every unit");
+        pending.resolve(verdict);
+      }
+    } catch (fault) {
+      this.#failures.add(1);
+      if (!(fault instanceof StoreFault) && batch.length > 1) {
+        for (const pending of batch) await this.#commit([pending]);
+      } else for (const pending of batch) pending.reject(fault);
+    }
   }
 
   #take(): Pending[] {

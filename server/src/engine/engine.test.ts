@@ -103,6 +103,21 @@ describe("group commit", () => {
     assert.equal((await bench.engine.submit(enqueue(job("a")))).kind, "committed");
   });
 
+  test("a malformed unit is refused alone, and the others of its batch commit", async () => {
+    const bench = new Bench({
+      before: (units) => {
+        if (units.some(({ jobs }) => jobs?.[0]?.key === "malformed")) throw new TypeError("not a number");
+      },
+    });
+    const keys = ["first", "good", "malformed", "better"];
+    const all = Promise.allSettled(keys.map((key) => bench.engine.submit(enqueue(job(key)))));
+    const results = await bench.wait(all);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ["fulfilled", "fulfilled", "rejected", "fulfilled"],
+    );
+  });
+
   test("more than may wait is refused at once, and taken again when there is room", async () => {
     const bench = new Bench();
     const many = [...Array(20_002).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));
@@ -289,6 +304,27 @@ describe("a job", () => {
     assert.equal(runs, 1, "the work was done once");
     assert.deepEqual(await bench.store.jobs(["a"]), [null]);
   });
+});
+
+test("a stage whose effects cannot be committed fails its own job, and the process goes on", async () => {
+  const bench = new Bench({
+    before: (units) => {
+      if (units.some(({ puts }) => puts !== undefined)) throw new TypeError("a malformed document");
+    },
+  });
+  bench.engine.addStage(
+    stage(async (jobs, context) => {
+      const put = { collection: "c", id: "i", body: "{}", when: "always" as const, nowMs: 0 };
+      for (const { job: one } of jobs) {
+        await context.finish(one, { kind: "end", end: { kind: "done" }, effects: { puts: [put] } });
+      }
+    }),
+  );
+  await bench.engine.start();
+  await bench.engine.submit(enqueue(job("a")));
+  await bench.pass(30_000);
+  const [dead] = await bench.store.deadJobs({ queue: "work", after: null, limit: 10 });
+  assert.match(dead?.error ?? "", /a malformed document/);
 });
 
 describe("lanes", () => {

@@ -191,12 +191,27 @@ export class StageRunner<Carry> {
       return "lost";
     }
     const { end, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
-    const verdict = await this.#house.commit({
-      ...effects,
-      job: { ref: { key: job.key, fence: job.fence }, end },
-    });
+    let verdict: Verdict;
+    try {
+      verdict = await this.#house.commit({ ...effects, job: { ref: { key: job.key, fence: job.fence }, end } });
+    } catch (thrown) {
+      return this.#afterBug(job, thrown);
+    }
     if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job);
     return verdict.kind === "committed" ? "committed" : "lost";
+  }
+
+  /** Effects that no store takes are a bug of the stage: the job fails without them, and dies if that goes on. */
+  async #afterBug(job: Job, thrown: unknown): Promise<"lost"> {
+    const error = errorText(thrown);
+    this.#house.log.error(`Stage ${this.stage.queue} made effects that cannot be committed`, { error, job: job.key });
+    const { end } = this.#afterFailure(job, error);
+    try {
+      await this.#house.commit({ job: { ref: { key: job.key, fence: job.fence }, end } });
+    } finally {
+      this.#letGo(job);
+    }
+    return "lost";
   }
 
   #letGo(job: Job): void {

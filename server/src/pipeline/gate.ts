@@ -178,6 +178,8 @@ export class Gate {
         return;
       case "retry":
         if (outcome.whole !== true) break;
+        // What was under way when the rest began fails for the same reason: that is no new failure.
+        if (outcome.afterMs === undefined && this.#clock.nowMs() < this.#restUntilMs) return;
         this.#slots = Math.max(1, Math.floor(this.#slots / 2));
         this.#failures += 1;
         if (outcome.afterMs !== undefined) this.#rest(outcome.afterMs, outcome.reason);

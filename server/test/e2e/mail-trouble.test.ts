@@ -33,14 +33,14 @@ const settles = (id: string, status: string) =>
 test("a mail that is put off with 451 is tried again and arrives", async () => {
   let refusals = 2;
   mailHost.onMail = ({ to }: Mail) =>
-    to === "grey@example.com" && refusals-- > 0 ? { code: 451, says: "4.7.1 greylisted, come back" } : null;
-  const id = await program.send({ to: { email: "grey@example.com" }, content });
+    to === "busy@example.com" && refusals-- > 0 ? { code: 451, says: "4.3.2 too busy, come back" } : null;
+  const id = await program.send({ to: { email: "busy@example.com" }, content });
   await settles(id, "SENT");
-  assert.equal(mailHost.to("grey@example.com").length, 1);
+  assert.equal(mailHost.to("busy@example.com").length, 1);
   const { results } = await program.get<{ results: { answer: string; steps: { sentence: string }[] }[] }>(
     `/admin/why?message=${id}`,
   );
-  assert.equal(results[0]?.steps.filter(({ sentence }) => sentence.includes("greylisted")).length, 2);
+  assert.equal(results[0]?.steps.filter(({ sentence }) => sentence.includes("too busy")).length, 2);
 });
 
 test("an address that does not exist bounces, is suppressed, and is not tried again until someone lifts that", async () => {

@@ -93,7 +93,14 @@ export class WorkerLink<Core> implements AsyncDisposable {
     if (this.#pending.size === 0) this.#worker.unref();
   }
 
+  /** The thread ended by itself, which only a bug or a lack of memory can do: the process follows it, and a new start
+   * goes on with what was committed. Staying would mean to refuse everything for ever. */
   #lose(cause: Error): void {
+    if (this.#gone === null) {
+      queueMicrotask(() => {
+        throw cause;
+      });
+    }
     this.#gone ??= new StoreFault("store.failed", "The thread that keeps the store has ended; start again", { cause });
     for (const { reject } of this.#pending.values()) reject(this.#gone);
     this.#pending.clear();
