@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Burst, measureBurst, type WorkDone } from "./burst.ts";
 import { type Child, ROOT, scriptFile, sleep, start, workFolder } from "./children.ts";
@@ -6,6 +7,8 @@ import { type Memory, memoryOf, type Spread, spread, steadyMs } from "./measure.
 import { Sink, type SinkOffer } from "./sink.ts";
 
 const KEY = "tk_bench_0123456789abcdef";
+/** What `npm start` hands to Node, so that this measures what people run. */
+const START_ARGS = startArgs();
 /** A start that takes longer than this has failed. */
 const READY_MS_MAX = 30_000;
 /** Between two looks whether the queues are empty: each is one small query. */
@@ -45,7 +48,7 @@ export class Tidings implements AsyncDisposable {
   static async start(options: TidingsOptions): Promise<Tidings> {
     const dataDir = options.dataDir ?? workFolder();
     const startMs = steadyMs();
-    const child = start([...(options.nodeArgs ?? []), join(ROOT, "server/src/cli/main.ts"), "start", "--json"], {
+    const child = start([...(options.nodeArgs ?? []), ...START_ARGS, "--json"], {
       errorFile: join(dataDir, "stderr.log"),
       env: {
         PORT: "0",
@@ -118,6 +121,13 @@ export class Tidings implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.child.end();
   }
+}
+
+function startArgs(): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: { start: string } };
+  const [node, ...args] = scripts.start.split(" ");
+  if (node !== "node") throw new Error(`npm start is expected to run node, not ${scripts.start}`);
+  return args;
 }
 
 type QueueDepth = { readonly waiting: number; readonly ready: number; readonly held: number };

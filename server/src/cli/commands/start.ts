@@ -62,7 +62,7 @@ function greet(world: World, settings: Settings, server: Running): void {
     say(out, `  KEY=${paint(out, ["bold", "yellow"], server.firstKey)}`);
     for (const line of firstCall(server.url, "$KEY")) say(out, `  ${line}`);
     say(out);
-    say(out, "  What became of it: tidings mailbox show last");
+    say(out, "  What became of it: npx tidings mailbox show last");
   }
   say(out);
   if (out.isTty) say(out, paint(out, "dim", "Ctrl-C stops."));

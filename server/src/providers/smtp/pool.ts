@@ -177,9 +177,12 @@ export class Pool implements AsyncDisposable {
 
   #backOff(failure: Outcome): void {
     this.#failure = failure;
+    const nowMs = performance.now();
+    // Connections that were opened together fail together: that is one failure.
+    if (nowMs < this.#closedUntilMs) return;
     const waitMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_BASE * 2 ** this.#failures);
     this.#failures += 1;
-    this.#closedUntilMs = performance.now() + waitMs;
+    this.#closedUntilMs = nowMs + waitMs;
   }
 
   #failAll(outcome: Outcome): void {
