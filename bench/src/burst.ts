@@ -2,6 +2,7 @@ import { sleep } from "./children.ts";
 import { addressOf } from "./mail.ts";
 import { cpuOf, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
 import type { Sink } from "./sink.ts";
+import type { SunkMail } from "./smtp-sink.ts";
 
 /** What one burst of a system came to. */
 export type Burst = {
@@ -44,15 +45,7 @@ export async function measureBurst(pid: number, sink: Sink, burst: string, sends
   const { startMs, endMs, sentMs, accepts } = await work(burst, sends, () => arrived(sink, before.mails + sends));
   const cpuAfter = cpuOf(pid);
   const after = await sink.stats();
-  const at = new Map<string, number>();
-  let duplicates = 0;
-  for (const { recipients, atMs } of await sink.recorded()) {
-    for (const recipient of recipients) {
-      if (!recipient.startsWith(addressOf(burst, 0).split("-0@")[0] ?? "")) continue;
-      if (at.has(recipient)) duplicates += 1;
-      else at.set(recipient, atMs);
-    }
-  }
+  const { atMs: at, lost, duplicates } = countArrivals(await sink.recorded(), burst, sends);
   const arriveMs = sentMs?.flatMap((ms, index) => {
     const arrivedMs = at.get(addressOf(burst, index));
     return arrivedMs === undefined ? [] : [arrivedMs - ms];
@@ -76,9 +69,28 @@ export async function measureBurst(pid: number, sink: Sink, burst: string, sends
     sinkCpuUs: ((after.cpuMs - before.cpuMs) * 1000) / sends,
     peakMib: memoryOf(pid)?.peakMib ?? null,
     bytesPerMail: Math.round((after.bytes - before.bytes) / mails),
-    lost: sends - at.size,
+    lost,
     duplicates,
   };
+}
+
+/** When each recipient of the burst got its first mail, how many got none, and how many mails came beyond the first. */
+export function countArrivals(
+  recorded: readonly Pick<SunkMail, "recipients" | "atMs">[],
+  burst: string,
+  sends: number,
+): { readonly atMs: ReadonlyMap<string, number>; readonly lost: number; readonly duplicates: number } {
+  const expected = new Set(Array.from({ length: sends }, (_, index) => addressOf(burst, index)));
+  const first = new Map<string, number>();
+  let duplicates = 0;
+  for (const { recipients, atMs } of recorded) {
+    for (const recipient of recipients) {
+      if (!expected.has(recipient)) continue;
+      if (first.has(recipient)) duplicates += 1;
+      else first.set(recipient, atMs);
+    }
+  }
+  return { atMs: first, lost: sends - first.size, duplicates };
 }
 
 /** Until the sink has `mails`, or nothing more comes. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Burst, measureBurst, type WorkDone } from "./burst.ts";
 import { type Child, ROOT, scriptFile, sleep, start, workFolder } from "./children.ts";
+import { addressOf } from "./mail.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 import { type Memory, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
 import { Sink, type SinkOffer } from "./sink.ts";
@@ -197,7 +198,7 @@ async function loneSends(tidings: Tidings, sink: Sink, load: Load): Promise<Lone
   );
   await tidings.settled();
   const at = new Map((await sink.recorded()).map(({ recipients, atMs }) => [recipients[0], atMs]));
-  const arrivedMs = sentMs.map((_, index) => at.get(`person-lone-${index}@example.org`) ?? Number.NaN);
+  const arrivedMs = sentMs.map((_, index) => at.get(addressOf("lone", index)) ?? Number.NaN);
   const between = (from: readonly number[], to: readonly number[]): Spread =>
     spread(to.map((ms, i) => ms - (from[i] ?? Number.NaN)));
   return {

@@ -66,7 +66,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   gaugeStore(metrics, store, clock);
   gaugeProcess(metrics, lookAtProcess);
 
-  const engine = new Engine({ store, clock, dice, log, meter: metrics });
+  const engine = new Engine({ store, clock, dice, log, meter: metrics }, settings.backlogMax);
   const keeper = new MailboxKeeper(engine, settings.mailboxMax);
   const providers = await openProviders(settings, { ...options, blobs, clock, webhookSecret, keep: keeper.keep });
   for (const provider of providers) parts.use(provider);

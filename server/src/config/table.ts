@@ -134,6 +134,15 @@ export const SETTINGS = {
     reason: "Ten million events of about 400 bytes are some 4 GB of disk; whichever of age and number is met first.",
     group: "Keeping",
   }),
+  backlogMax: always({
+    env: "TIDINGS_BACKLOG_MAX",
+    flag: "backlog-max",
+    kind: wholeNumber(1_000, 1_000_000_000, "jobs"),
+    default: "5000000",
+    summary: "jobs that may wait in the store before new sends are refused (429)",
+    reason: "A provider that is down for days must not fill the disk: five million waiting mails take some 5 GB.",
+    group: "Keeping",
+  }),
   mailboxMax: always({
     env: "TIDINGS_MAILBOX_MAX",
     flag: "mailbox-max",

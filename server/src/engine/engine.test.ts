@@ -118,6 +118,22 @@ describe("group commit", () => {
     );
   });
 
+  test("a store with more jobs than it should hold takes no new ones until it has fewer, but still hears a no", async () => {
+    const bench = new Bench();
+    const engine = new Engine(
+      { store: bench.store, clock: bench.clock, dice: seededDice(7), log: silentLog, meter: silentMeter },
+      3,
+    );
+    await engine.start();
+    const dueMs = bench.clock.nowMs() + 3_600_000;
+    await engine.submit(enqueue(job("a", { dueMs }), job("b", { dueMs }), job("c", { dueMs })));
+    await bench.pass(20_000);
+    assert.equal((await engine.submit(enqueue(job("d")))).kind, "overloaded");
+    assert.equal((await engine.submit({ take: "a" })).kind, "committed");
+    await bench.pass(20_000);
+    assert.equal((await engine.submit(enqueue(job("d")))).kind, "committed");
+  });
+
   test("more than may wait is refused at once, and taken again when there is room", async () => {
     const bench = new Bench();
     const many = [...Array(20_002).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));

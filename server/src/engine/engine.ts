@@ -1,3 +1,4 @@
+import { Backlog } from "#engine/backlog.ts";
 import { Committer } from "#engine/committer.ts";
 import type { Draft, DraftBirth, DraftJob, Hand } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
@@ -40,13 +41,17 @@ export type Overloaded = { readonly kind: "overloaded"; readonly retryAfterMs: n
 export class Engine {
   readonly parts: EngineParts;
   readonly #committer: Committer;
+  readonly #backlog: Backlog;
   readonly #runner: Runner;
   readonly #stop = new AbortController();
   readonly #listeners: ((draft: Draft) => void)[] = [];
   readonly #appended = new Set<() => void>();
+  #watching: Promise<void> = Promise.resolve();
 
-  constructor(parts: EngineParts) {
+  /** @param jobsMax jobs in the store beyond which doors refuse new ones. */
+  constructor(parts: EngineParts, jobsMax: number = Number.POSITIVE_INFINITY) {
     this.parts = parts;
+    this.#backlog = new Backlog(parts, jobsMax);
     this.#committer = new Committer(parts.store, parts.clock, parts.meter);
     this.#runner = new Runner(parts.store, {
       clock: parts.clock,
@@ -82,8 +87,9 @@ export class Engine {
     return this.#runner.turn(queue, lane, share);
   }
 
-  start(): Promise<void> {
-    return this.#runner.start();
+  async start(): Promise<void> {
+    await this.#runner.start();
+    this.#watching = this.#backlog.watch(this.#stop.signal);
   }
 
   /** Called with each draft when it has become durable, before whoever submitted it is told. Must not throw. */
@@ -102,7 +108,8 @@ export class Engine {
    * @throws {StoreFault} when the store cannot commit now; nothing was done, and the caller should be told to retry.
    */
   async submit(draft: Draft): Promise<Verdict | Overloaded> {
-    if (this.#committer.overloaded) return { kind: "overloaded", retryAfterMs: OVERLOAD_RETRY_AFTER_MS };
+    const brings = draft.jobs !== undefined || draft.messages !== undefined;
+    if (this.#committer.overloaded || (brings && this.#backlog.full)) return { kind: "overloaded", retryAfterMs: OVERLOAD_RETRY_AFTER_MS };
     return await this.#commitOnce(draft);
   }
 
@@ -150,6 +157,7 @@ export class Engine {
     this.#wakeReaders();
     await this.#runner.drain(graceMs);
     await this.#committer.drained();
+    await this.#watching;
   }
 
   async #commitOnce(draft: Draft): Promise<Verdict> {

@@ -108,11 +108,21 @@ function takeOne(value: Json, path: string, blobId: () => string): Taken | Probl
   const upload = value["id"];
   if (typeof upload === "string") return { attachment: { filename, contentType, blob: upload, bytes: 0 }, file: null };
   const data = value["data"];
-  if (typeof data !== "string" || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(data)) {
+  const bytes = typeof data === "string" ? fromBase64(data) : null;
+  if (bytes === null) {
     return problem("request.invalid", `${path}.data must be base64, or give the id of an upload (POST /attachments)`);
   }
-  const bytes = Uint8Array.fromBase64(data.replace(/\s+/g, ""), { lastChunkHandling: "loose" });
   if (bytes.length > ATTACHMENT_BYTES_MAX) return problem("request.too_large", `${path} is larger than 20 MB`);
   const blob = blobId();
   return { attachment: { filename, contentType, blob, bytes: bytes.length }, file: { blob, bytes } };
+}
+
+/** Null when it is not base64. White space is passed over, because many tools wrap lines. */
+function fromBase64(text: string): Uint8Array | null {
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: "loose" });
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
