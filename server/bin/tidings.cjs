@@ -27,6 +27,8 @@ const PACKAGES = {
 const main = mainModule();
 if (Number(process.versions.node.split(".")[0]) >= NODE_MAJOR_MIN) {
   process.argv[1] = main;
+  // Before any TypeScript is loaded: with a warm cache the type stripper is not even needed, which is 10 MB less.
+  require("node:module").enableCompileCache();
   import(pathToFileURL(main).href).catch(function (error) {
     console.error(error);
     process.exitCode = 1;
@@ -63,7 +65,7 @@ function ownNode() {
 }
 
 function handOver(node) {
-  const child = spawn(node, [main].concat(process.argv.slice(2)), { stdio: "inherit" });
+  const child = spawn(node, [__filename].concat(process.argv.slice(2)), { stdio: "inherit" });
   // Ctrl-C in a terminal reaches the child by itself; a second one would tell it to drop everything at once.
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY;
   ["SIGINT", "SIGTERM", "SIGHUP"].forEach(function (signal) {

@@ -1,3 +1,4 @@
+import { isJsonObject, type Json } from "#domain/json.ts";
 import { ROUTING_DEPTH_MAX, ROUTING_ENTRIES_MAX } from "#domain/limits.ts";
 import type { Routing } from "#domain/notification.ts";
 
@@ -28,12 +29,16 @@ export function routeTree(routing: Routing): RouteTree {
   return build(routing);
 }
 
-/** Null when a routing is within its limits, otherwise what is wrong. */
-export function routingProblem(routing: Routing): string | null {
+/** Null when a routing is one, all the way down, and within its limits; otherwise what is wrong. */
+export function routingProblem(routing: Json): string | null {
   let entries = 0;
-  const check = (at: Routing, depth: number): string | null => {
+  const check = (at: Json, depth: number): string | null => {
     if (depth > ROUTING_DEPTH_MAX) return `routing is nested deeper than ${ROUTING_DEPTH_MAX} levels`;
-    for (const entry of at.channels) {
+    const channels = isJsonObject(at) && (at["method"] === "single" || at["method"] === "all") ? at["channels"] : null;
+    if (!Array.isArray(channels)) {
+      return 'an entry of routing is a name, or a routing with a "method" (single or all) and "channels"';
+    }
+    for (const entry of channels as readonly Json[]) {
       entries += 1;
       if (entries > ROUTING_ENTRIES_MAX) return `routing has more than ${ROUTING_ENTRIES_MAX} entries`;
       const below = typeof entry === "string" ? null : check(entry, depth + 1);

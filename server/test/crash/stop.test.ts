@@ -6,7 +6,7 @@ import { Home } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
 /** A mail server that takes its time, so that at any moment mails are under way and more wait. */
-const SLOW_MS = 40;
+const SLOW_MS = 100;
 /** Mails under way take `SLOW_MS`; the rest is for a machine that runs other tests as well. */
 const STOP_MS_MAX = 4_000;
 

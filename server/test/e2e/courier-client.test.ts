@@ -252,7 +252,7 @@ test("refusals come as the client's own exceptions, with a sentence", async () =
   const nobody = new Courier({ apiKey: "tk_wrong_key_000", baseURL: program.url });
   const refused = async (call: Promise<unknown>, kind: abstract new (...args: never[]) => Error, says: RegExp) => {
     await assert.rejects(call, (error) => {
-      assert.ok(error instanceof kind, `${error} is a ${kind.name}`);
+      assert.ok(error instanceof kind, `${String(error)} is a ${kind.name}`);
       assert.match(error instanceof Error ? error.message : "", says);
       return true;
     });

@@ -27,10 +27,10 @@ async function done(method: string, path: string, body?: unknown): Promise<void>
   await response.text();
 }
 
-const join = (person: string, email: string, list: string, data?: object) =>
-  done("PUT", `/profiles/${person}`, { profile: { email, name: person } }).then(() =>
-    done("PUT", `/lists/${list}/subscriptions/${person}`, data === undefined ? {} : { data }),
-  );
+async function join(person: string, email: string, list: string, data?: object): Promise<void> {
+  await done("PUT", `/profiles/${person}`, { profile: { email, name: person } });
+  await done("PUT", `/lists/${list}/subscriptions/${person}`, data === undefined ? {} : { data });
+}
 
 type Balance = { readonly complete: boolean; readonly messages: number; readonly outcomes: object };
 

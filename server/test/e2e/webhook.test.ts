@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { Webhook } from "standardwebhooks";
 import { Home } from "../support/program.ts";
@@ -14,11 +15,11 @@ type Call = { readonly method: string; readonly headers: IncomingHttpHeaders; re
 /** A receiver that answers with these statuses in turn, then with 204. */
 async function receiver(...statuses: number[]) {
   const calls: Call[] = [];
-  const server = createServer(async (request, response) => {
-    let body = "";
-    for await (const chunk of request.setEncoding("utf8")) body += chunk;
-    calls.push({ method: request.method ?? "", headers: request.headers, body });
-    response.writeHead(statuses.shift() ?? 204).end();
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      calls.push({ method: request.method ?? "", headers: request.headers, body });
+      response.writeHead(statuses.shift() ?? 204).end();
+    });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo; // it listens on TCP

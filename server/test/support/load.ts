@@ -55,9 +55,9 @@ export async function allMessages(program: Program, query = ""): Promise<Message
   return found;
 }
 
-/** True when no job is left: ready, waiting for its time, or in somebody's hands. */
-export async function isIdle(program: Program): Promise<boolean> {
+/** True when no job is ready or in somebody's hands, nor waits for its time unless such `mayWait`. */
+export async function isIdle(program: Program, { mayWait = false } = {}): Promise<boolean> {
   type Depth = { readonly waiting: number; readonly ready: number; readonly held: number };
   const { queues } = await program.get<{ queues: readonly Depth[] }>("/admin/queues");
-  return queues.every(({ waiting, ready, held }) => waiting + ready + held === 0);
+  return queues.every(({ waiting, ready, held }) => (mayWait ? 0 : waiting) + ready + held === 0);
 }

@@ -92,7 +92,8 @@ export class MailHost implements AsyncDisposable {
     };
     const answer = this.onMail(mail);
     if (answer === null || answer === "hangUp") this.mails.push(mail);
-    if (this.thinksMs > 0) await wait(this.thinksMs);
+    // Whoever asked may be dead by then, and nobody should wait for us.
+    if (this.thinksMs > 0) await wait(this.thinksMs, null, { ref: false });
     this.#answer(answer, session, done);
   }
 
