@@ -6,7 +6,21 @@ import { Type } from "./schema.ts";
 /** The same schema, written with one builder or the other. */
 function sample(T: typeof Type | typeof TypeBox): unknown {
   // Both are the same type; TypeBox has more.
-  const { Array: List, Boolean: Bool, Integer, Literal, Null, Number: Num, Object: Obj, Optional, Record: Map, String: Text, Union, Unknown, Unsafe } = T as typeof Type;
+  const {
+    Array: List,
+    Boolean: Bool,
+    Integer,
+    Literal,
+    Null,
+    Number: Num,
+    Object: Obj,
+    Optional,
+    Record: Map,
+    String: Text,
+    Union,
+    Unknown,
+    Unsafe,
+  } = T as typeof Type;
   const some = { description: "d" };
   return [
     Obj({ a: Text(), b: Optional(Text({ minLength: 1 })), c: Optional(Union([Integer(some), Null()])) }, some),

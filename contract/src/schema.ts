@@ -27,7 +27,11 @@ const builder: { readonly [Name in keyof Builder]: (...args: never[]) => object 
   Array: (items: object, options: object = {}) => ({ type: "array", items, ...options }),
   Boolean: (options: object = {}) => ({ type: "boolean", ...options }),
   Integer: (options: object = {}) => ({ type: "integer", ...options }),
-  Literal: (value: string | number | boolean, options: object = {}) => ({ type: typeof value, const: value, ...options }),
+  Literal: (value: string | number | boolean, options: object = {}) => ({
+    type: typeof value,
+    const: value,
+    ...options,
+  }),
   Null: (options: object = {}) => ({ type: "null", ...options }),
   Number: (options: object = {}) => ({ type: "number", ...options }),
   Object: (properties: Readonly<Record<string, object>>, options: object = {}) => {

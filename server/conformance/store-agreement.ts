@@ -17,10 +17,12 @@ import {
 } from "#conformance/store-world.ts";
 import { LANES, type Job, type JobEnd } from "#domain/job.ts";
 import type { MessageStatus } from "#domain/message.ts";
-import type { Store, Unit } from "#ports/store.ts";
+import { jobKeysOf, type Store, type Unit } from "#ports/store.ts";
 
 /** Few names, so that random units meet each other. */
 const KEYS = ["a", "b", "c", "d"] as const;
+/** Keys of jobs that keep a request from being forgotten. */
+const WORKING_KEYS = [jobKeysOf(requestIdOf(1)).fanOut, messageIdOf(2), messageIdOf(3, "a")] as const;
 const STATUSES = ["ROUTED", "SENT", "OPENED", "CANCELED", "UNDELIVERABLE"] as const satisfies readonly MessageStatus[];
 
 type Step =
@@ -29,6 +31,7 @@ type Step =
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "extend" | "release"; readonly held: number }
   | { readonly do: "trim"; readonly upTo: number }
+  | { readonly do: "forget"; readonly behind: number | null; readonly limit: number }
   | { readonly do: "sweep" };
 
 /** A unit before the job it ends has been looked up: `ends.held` counts the claimed jobs of the run, backwards. */
@@ -93,6 +96,10 @@ class Side {
       }
       case "trim":
         return await this.#store.trimJournal(next.upTo, START_MS + 1, 5);
+      case "forget": {
+        const after = next.behind === null ? null : requestIdOf(next.behind);
+        return await this.#store.trimRequests({ olderThanMs: START_MS + 1_000, after, limit: next.limit });
+      }
       case "sweep":
         return await this.#store.sweep(5);
     }
@@ -117,7 +124,7 @@ async function stateOf(store: Store): Promise<unknown> {
     messages,
     requests: await store.requests([0, 1, 2, 3].map((n) => requestIdOf(n))),
     listed: (await store.listMessages({ archived: true }, { after: null, limit: 99 })).messages,
-    jobs: await store.jobs(KEYS),
+    jobs: await store.jobs([...KEYS, ...WORKING_KEYS]),
     dead: await store.deadJobs({ queue: null, after: null, limit: 99 }),
     depths: await store.depths(),
     journal: await store.readJournal({ after: 0, limit: 999 }),
@@ -136,7 +143,7 @@ const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined, freq: 
 
 const newJob = fc
   .record({
-    key,
+    key: fc.constantFrom(...KEYS, ...WORKING_KEYS),
     lane: fc.constantFrom(...LANES),
     turn: number,
     dueMs: fc.constantFrom(START_MS, START_MS + 50),
@@ -233,6 +240,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(0, 60, LEASE_MS) }) },
   fc.record({ do: fc.constantFrom("extend" as const, "release" as const), held: number }),
   fc.record({ do: fc.constant("trim" as const), upTo: fc.nat({ max: 20 }) }),
+  fc.record({
+    do: fc.constant("forget" as const),
+    behind: fc.option(number, { freq: 2 }),
+    limit: fc.integer({ min: 1, max: 3 }),
+  }),
   fc.record({ do: fc.constant("sweep" as const) }),
 );
 

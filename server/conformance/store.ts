@@ -4,6 +4,7 @@ import { jobSentences } from "#conformance/store-jobs.ts";
 import { journalSentences } from "#conformance/store-journal.ts";
 import { messageSentences } from "#conformance/store-messages.ts";
 import { reopeningSentences } from "#conformance/store-reopening.ts";
+import { retentionSentences } from "#conformance/store-retention.ts";
 import { unitSentences } from "#conformance/store-units.ts";
 import { storeWorld } from "#conformance/store-world.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -27,6 +28,7 @@ export function storeConforms(name: string, open: (opening: StoreOpening) => Pro
     journalSentences(world);
     messageSentences(world);
     documentSentences(world);
+    retentionSentences(world);
     reopeningSentences(world);
   });
 }

@@ -84,6 +84,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   const firstKey = await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey));
   const upkeep = Promise.all([
     keepUp(engine, blobs, {
+      messagesAgeMaxMs: settings.messagesAgeMaxMs,
       journalAgeMaxMs: settings.journalAgeMaxMs,
       journalEventsMax: settings.journalEventsMax,
       evenUnread: false,

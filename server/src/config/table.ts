@@ -116,6 +116,16 @@ export const SETTINGS = {
     secret: true,
     group: "Keeping",
   }),
+  messagesAgeMaxMs: always({
+    env: "TIDINGS_MESSAGES_AGE_MAX",
+    flag: "messages-age-max",
+    kind: duration("1h", "3660d"),
+    default: "90d",
+    summary: "how long requests and messages are kept",
+    reason:
+      'A quarter answers nearly every "did she get it?"; the history of a message ends with its journal events. Never while a job or a dead letter still needs them.',
+    group: "Keeping",
+  }),
   journalAgeMaxMs: always({
     env: "TIDINGS_JOURNAL_AGE_MAX",
     flag: "journal-age-max",

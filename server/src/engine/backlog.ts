@@ -35,7 +35,8 @@ export class Backlog {
         const depths = await store.depths();
         const jobs = depths.reduce((sum, { waiting, ready, held }) => sum + waiting + ready + held, 0);
         const full = jobs >= this.#jobsMax;
-        if (full && !this.#full) log.warn("The backlog is at its limit; new sends are refused until it shrinks", { jobs });
+        if (full && !this.#full)
+          log.warn("The backlog is at its limit; new sends are refused until it shrinks", { jobs });
         this.#full = full;
       } catch (fault) {
         log.warn("The backlog could not be counted; the next look will", { error: errorText(fault) });

@@ -247,7 +247,7 @@ test("retention deletes what is old or too much, but never what a consumer has s
   const reading = await Reading.start();
   const blobs = openMemoryBlobStore({ clock: reading.clock });
   const day = 86_400_000;
-  const retention = { journalAgeMaxMs: 30 * day, journalEventsMax: 5, evenUnread: false };
+  const retention = { messagesAgeMaxMs: 90 * day, journalAgeMaxMs: 30 * day, journalEventsMax: 5, evenUnread: false };
   let hang: Promise<void> | null = new Promise<void>(() => {});
   const handle: Consumer["handle"] = async () => {
     if (hang !== null) await hang;
@@ -275,7 +275,7 @@ test("blobs that no commit names are collected after an hour", async () => {
   await blobs.put("orphan", new Uint8Array([1]));
   await blobs.put("named", new Uint8Array([2]));
   await reading.engine.commit({ blobs: [{ id: "named", bytes: 1, owner: "r" }] });
-  const retention = { journalAgeMaxMs: 1e12, journalEventsMax: 1e9, evenUnread: false };
+  const retention = { messagesAgeMaxMs: 1e12, journalAgeMaxMs: 1e12, journalEventsMax: 1e9, evenUnread: false };
   await tidy(reading.engine, blobs, retention);
   assert.notEqual(await blobs.get("orphan"), null, "its request may still be on its way");
   reading.clock.advance(2 * 3_600_000);

@@ -109,7 +109,8 @@ export class Engine {
    */
   async submit(draft: Draft): Promise<Verdict | Overloaded> {
     const brings = draft.jobs !== undefined || draft.messages !== undefined;
-    if (this.#committer.overloaded || (brings && this.#backlog.full)) return { kind: "overloaded", retryAfterMs: OVERLOAD_RETRY_AFTER_MS };
+    if (this.#committer.overloaded || (brings && this.#backlog.full))
+      return { kind: "overloaded", retryAfterMs: OVERLOAD_RETRY_AFTER_MS };
     return await this.#commitOnce(draft);
   }
 

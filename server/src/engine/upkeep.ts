@@ -2,6 +2,7 @@ import { RETIRED } from "#engine/consumer.ts";
 import type { Engine } from "#engine/engine.ts";
 import { errorText } from "#engine/error-text.ts";
 import { sleep } from "#engine/sleep.ts";
+import type { RequestId } from "#domain/ids.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 
 /** How often the house is tidied; each round does a bounded amount of work. */
@@ -14,6 +15,8 @@ const STEPS_MAX = 200;
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 
 export type Retention = {
+  /** Requests older than this go, with their messages and blobs, unless there is still something to do for them. */
+  readonly messagesAgeMaxMs: number;
   /** Events older than this go. */
   readonly journalAgeMaxMs: number;
   /** When the journal has more events than this, the oldest go, whatever their age. */
@@ -22,26 +25,37 @@ export type Retention = {
   readonly evenUnread: boolean;
 };
 
-/** Journal retention, forgotten idempotency keys, orphaned blobs: runs until the engine stops. */
+/** Retention, forgotten idempotency keys, orphaned blobs: runs until the engine stops. */
 export async function keepUp(engine: Engine, blobs: BlobStore, retention: Retention): Promise<void> {
   const { clock, log } = engine.parts;
+  let after: RequestId | null = null;
   while (!engine.signal.aborted) {
     await sleep(clock, ROUND_MS, engine.signal);
     if (engine.signal.aborted) return;
     try {
-      await tidy(engine, blobs, retention);
+      after = await tidy(engine, blobs, retention, after);
     } catch (fault) {
       log.warn("Upkeep could not finish this round; the next will go on", { error: errorText(fault) });
     }
   }
 }
 
-/** One round. */
-export async function tidy(engine: Engine, blobs: BlobStore, retention: Retention): Promise<void> {
+/**
+ * One round. Returns behind which request the next should go on, null for the oldest: many that must be kept cannot keep
+ * it from those that follow.
+ */
+export async function tidy(
+  engine: Engine,
+  blobs: BlobStore,
+  retention: Retention,
+  after: RequestId | null = null,
+): Promise<RequestId | null> {
   const { store } = engine.parts;
   await trimJournal(engine, retention);
   for (let step = 0; step < STEPS_MAX; step += 1) if ((await store.sweep(STEP_ROWS)) < STEP_ROWS) break;
+  const next = await trimRequests(engine, retention, after);
   await collectOrphans(engine, blobs);
+  return next;
 }
 
 async function trimJournal(engine: Engine, retention: Retention): Promise<void> {
@@ -58,6 +72,21 @@ async function trimJournal(engine: Engine, retention: Retention): Promise<void> 
     const byAge = await store.trimJournal(readUpTo, olderThanMs, STEP_ROWS);
     if (bySize < STEP_ROWS && byAge < STEP_ROWS) return;
   }
+}
+
+async function trimRequests(
+  engine: Engine,
+  { messagesAgeMaxMs }: Retention,
+  after: RequestId | null,
+): Promise<RequestId | null> {
+  const { store, clock } = engine.parts;
+  const olderThanMs = clock.nowMs() - messagesAgeMaxMs;
+  let next = after;
+  for (let step = 0; step < STEPS_MAX; step += 1) {
+    ({ next } = await store.trimRequests({ olderThanMs, after: next, limit: STEP_ROWS }));
+    if (next === null) break;
+  }
+  return next;
 }
 
 async function collectOrphans(engine: Engine, blobs: BlobStore): Promise<void> {

@@ -1,6 +1,6 @@
 import { parseDelayUntil } from "#domain/opening-hours.ts";
 import { DELAY_MS_MAX, TAG_CHARS_MAX, TAGS_MAX } from "#domain/limits.ts";
-import type { SendMessage, Target, Timeouts } from "#domain/notification.ts";
+import type { SendMessage, Target } from "#domain/notification.ts";
 import { type Problem, problem } from "#domain/problem.ts";
 import { DEFAULT_ROUTING, type RouteTree, routeTree, routingProblem } from "#domain/routing.ts";
 import { readTargets } from "#pipeline/targets.ts";
@@ -28,7 +28,7 @@ export function checkSend(message: SendMessage, nowMs: number): Checked {
   if (message.content !== undefined && message.template !== undefined) {
     return refused("message has both content and template; send one of them");
   }
-  const wrong = routingWrong(message) ?? metadataWrong(message) ?? timeoutWrong(message.timeout);
+  const wrong = routingWrong(message) ?? metadataWrong(message) ?? timeoutWrong(message);
   if (wrong !== null) return refused(wrong);
   const due = dueOf(message, nowMs);
   if (typeof due === "string") return refused(due);
@@ -66,11 +66,33 @@ function metadataWrong(message: SendMessage): string | null {
     : `message.metadata.tags: "${long.slice(0, TAG_CHARS_MAX)}…" is longer than ${TAG_CHARS_MAX} characters`;
 }
 
-function timeoutWrong(timeout: Timeouts | undefined): string | null {
+function timeoutWrong(message: SendMessage): string | null {
+  const { timeout } = message;
   const unknown: string | undefined = timeout?.unknown;
-  return unknown === undefined || unknown === "retry" || unknown === "hold"
+  if (unknown !== undefined && unknown !== "retry" && unknown !== "hold") {
+    return 'message.timeout.unknown must be "retry" or "hold"';
+  }
+  const given: [string, unknown][] = Object.entries(timeout ?? {}).filter(([name]) => TIMED.includes(name));
+  for (const [name, option] of Object.entries(message.channels ?? {})) {
+    given.push([`channels.${name}.timeout`, option.timeout], [`channels.${name}.timeouts`, option.timeouts]);
+  }
+  for (const [name, option] of Object.entries(message.providers ?? {})) {
+    given.push([`providers.${name}.timeouts`, option.timeouts]);
+  }
+  const wrong = given.find(([, value]) => !isMilliseconds(value));
+  return wrong === undefined
     ? null
-    : 'message.timeout.unknown must be "retry" or "hold"';
+    : `message.${wrong[0]} must be 0 or more milliseconds, or an object of such numbers`;
+}
+
+/** Fields of `timeout` that are times; the others are told apart by name. */
+const TIMED = ["message", "provider", "channel", "escalation"];
+
+/** A number of milliseconds, or several by name; what is left out is fine. */
+function isMilliseconds(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (typeof value === "number") return value >= 0;
+  return typeof value === "object" && Object.values(value).every((one) => typeof one === "number" && one >= 0);
 }
 
 function dueOf(message: SendMessage, nowMs: number): number | string {

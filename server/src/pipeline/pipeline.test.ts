@@ -444,6 +444,11 @@ describe("accepting", () => {
       content: hello,
       routing: { method: "all", channels: [] },
     },
+    "a timeout that is no number": {
+      to: { email: "a@example.com" },
+      content: hello,
+      channels: { email: { timeouts: { provider: "soon" } } },
+    },
     "a delay of a century": { to: { email: "a@example.com" }, content: hello, delay: { duration: 1e13 } },
   })) {
     test(`${what} is refused with a sentence, and nothing is kept`, async () => {

@@ -1,7 +1,7 @@
 import type { DeadJob, Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
 import type { Document, DocumentExpectation, DocumentKey, DocumentPut, DocumentQuery } from "#domain/document.ts";
 import type { NewEvent, Position, RecordedEvent } from "#domain/event.ts";
-import type { MessageId, RequestId } from "#domain/ids.ts";
+import { type MessageId, newRequestId, type RequestId } from "#domain/ids.ts";
 import type { MessagePatch, MessageRecord, MessageStatus, NewMessage } from "#domain/message.ts";
 
 /**
@@ -48,6 +48,17 @@ export interface Store extends AsyncDisposable {
   /** Deletes up to `limit` of the oldest events that are at or before `upTo` and whose `timeMs` is before `olderThanMs`. */
   trimJournal(upTo: Position, olderThanMs: number, limit: number): Promise<number>;
   checkpoints(consumer: string | null): Promise<readonly Checkpoint[]>;
+
+  /**
+   * Forgets requests by age. Looks at up to `limit` of those accepted before `olderThanMs` (whole seconds, as their ids
+   * tell), oldest first, behind `after`; null: from the oldest. One that a living job or a dead letter still concerns
+   * (`jobKeysOf`) is left alone. Any other goes with all its messages and the names of its blobs, those that it owns and
+   * whose ids begin with its own and a dash, so that the collector finds their bytes orphaned.
+   *
+   * At most `limit` messages go in one call. Of a request that has more, some are gone after it; the request itself goes
+   * in the call that takes the last, so it is first among those behind `next`, where to go on. Null at the end.
+   */
+  trimRequests(ask: TrimAsk): Promise<{ readonly deleted: number; readonly next: RequestId | null }>;
 
   requests(ids: readonly RequestId[]): Promise<readonly (StoredRequest | null)[]>;
   messages(ids: readonly MessageId[]): Promise<readonly (MessageRecord | null)[]>;
@@ -174,6 +185,28 @@ export type JournalAsk = {
   /** Only events whose key falls into this partition: `partitionOf(key, of) === index`. */
   readonly partition?: { readonly index: number; readonly of: number };
 };
+
+export type TrimAsk = { readonly olderThanMs: number; readonly after: RequestId | null; readonly limit: number };
+
+/** Keys of the jobs that work on a request: two whole ones, and all that begin so. */
+export function jobKeysOf(request: RequestId): {
+  readonly fanOut: string;
+  readonly sole: string;
+  readonly members: string;
+} {
+  return { fanOut: `expand:${request}`, sole: request, members: `${request}:` };
+}
+
+/**
+ * The lowest id that a request accepted in this second can have: whoever has a lower one is older. For drivers, because
+ * the order of ids is the order of time and needs no index of its own.
+ */
+export function lowestRequestId(atMs: number): RequestId {
+  return newRequestId(Math.min(Math.max(atMs, 0), ID_SECONDS_MAX * 1_000), "0".repeat(24));
+}
+
+/** Eight hex digits of seconds: the year 2106. */
+const ID_SECONDS_MAX = 0xffff_ffff;
 
 export type JournalPage = {
   readonly events: readonly RecordedEvent[];

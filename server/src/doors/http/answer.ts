@@ -77,10 +77,13 @@ export function overloaded(retryAfterMs: number): TextAnswer {
 /** Courier's SDKs repeat every 409, 429 and 5xx unless told otherwise (§1.1). */
 export const NO_RETRY: Readonly<Record<string, string>> = { "x-should-retry": "false" };
 const RETRY: Readonly<Record<string, string>> = { "x-should-retry": "true", "retry-after": "1" };
+/** The first call is answered within milliseconds; a second would be a long wait for its repetition. */
+const RETRY_SOON: Readonly<Record<string, string>> = { ...RETRY, "retry-after-ms": "100" };
 
 function headersOf(code: FaultCode): Readonly<Record<string, string>> | undefined {
   switch (code) {
     case "idempotency.running":
+      return RETRY_SOON;
     case "store.unavailable":
     case "stopping":
     case "overloaded":

@@ -1,8 +1,9 @@
 import { compareCodePoints } from "#drivers/memory/code-points.ts";
+import type { RequestId } from "#domain/ids.ts";
 import { invariant, unreachable } from "#domain/invariant.ts";
 import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";
 import type { Clock } from "#ports/clock.ts";
-import type { ClaimAsk, EnqueuedJob, JobState, QueueDepth } from "#ports/store.ts";
+import { type ClaimAsk, type EnqueuedJob, jobKeysOf, type JobState, type QueueDepth } from "#ports/store.ts";
 
 /** The jobs of the memory store: the same rules as everywhere, in plain maps. */
 export class MemoryJobs {
@@ -32,6 +33,13 @@ export class MemoryJobs {
 
   isDead(key: string): boolean {
     return this.#dead.has(key);
+  }
+
+  /** Whether a living job or a dead letter works on this request. */
+  concern(request: RequestId): boolean {
+    const { fanOut, sole, members } = jobKeysOf(request);
+    const is = (key: string): boolean => key === fanOut || key === sole || key.startsWith(members);
+    return this.#living.keys().some(is) || this.#dead.keys().some(is);
   }
 
   enqueue({ heldForMs, ...job }: EnqueuedJob): boolean {

@@ -39,6 +39,13 @@ export class MemoryMessages {
     }
   }
 
+  /** Deletes up to `limit` messages of a request; tells how many, and whether it has more. */
+  drop(request: RequestId, limit: number): { dropped: number; hasMore: boolean } {
+    const of = [...this.#byId.values()].filter(({ record }) => record.requestId === request);
+    for (const { record } of of.slice(0, limit)) this.#byId.delete(record.id);
+    return { dropped: Math.min(of.length, limit), hasMore: of.length > limit };
+  }
+
   get(id: MessageId): MessageRecord | null {
     return this.#byId.get(id)?.record ?? null;
   }

@@ -1,3 +1,4 @@
+import { compareCodePoints } from "#drivers/memory/code-points.ts";
 import { MemoryDocuments } from "#drivers/memory/store-documents.ts";
 import { MemoryJobs } from "#drivers/memory/store-jobs.ts";
 import { MemoryJournal } from "#drivers/memory/store-journal.ts";
@@ -12,11 +13,13 @@ import {
   type Conditions,
   type Effects,
   type JournalAsk,
+  lowestRequestId,
   type MessageFilter,
   type OnceRecord,
   type Store,
   StoreFault,
   type StoredRequest,
+  type TrimAsk,
   type Unit,
   type Verdict,
 } from "#ports/store.ts";
@@ -45,7 +48,8 @@ class State {
   readonly documents = new MemoryDocuments();
   readonly requests = new Map<RequestId, StoredRequest>();
   readonly once = new Map<string, OnceRecord>();
-  readonly blobs = new Set<string>();
+  /** Owner by id. */
+  readonly blobs = new Map<string, string>();
 
   constructor(clock: Clock) {
     this.jobs = new MemoryJobs(clock);
@@ -99,6 +103,7 @@ export class MemoryStore implements Store {
     this.#answer(() => this.#state.journal.trim(upTo, olderThanMs, limit));
   checkpoints = (consumer: string | null) => this.#answer(() => this.#state.journal.checkpoints(consumer));
 
+  trimRequests = (ask: TrimAsk) => this.#answer(() => this.#trimRequests(ask));
   requests = (ids: readonly RequestId[]) => this.#answer(() => ids.map((id) => this.#state.requests.get(id) ?? null));
   messages = (ids: readonly MessageId[]) => this.#answer(() => ids.map((id) => this.#state.messages.get(id)));
   listMessages = (filter: MessageFilter, page: { readonly after: string | null; readonly limit: number }) =>
@@ -198,10 +203,31 @@ export class MemoryStore implements Store {
     for (const put of effects.puts ?? []) documents.put(put);
     for (const event of effects.events ?? []) journal.append(event);
     for (const checkpoint of effects.checkpoints ?? []) journal.putCheckpoint(checkpoint);
-    for (const blob of effects.blobs ?? []) blobs.add(blob.id);
+    for (const { id, owner } of effects.blobs ?? []) if (!blobs.has(id)) blobs.set(id, owner);
     for (const dead of effects.buried ?? []) jobs.bury(dead);
     for (const { request, atMs } of effects.archive ?? []) this.#archive(request, atMs);
     return skipped;
+  }
+
+  #trimRequests({ olderThanMs, after, limit }: TrimAsk): { deleted: number; next: RequestId | null } {
+    const { jobs, messages, requests, blobs } = this.#state;
+    let next = after ?? lowestRequestId(0);
+    const [behind, before] = [next, lowestRequestId(olderThanMs)];
+    const old = [...requests.keys()].filter((id) => id > behind && id < before).sort(compareCodePoints);
+    let deleted = 0;
+    let messagesLeft = limit;
+    for (const id of old.slice(0, limit)) {
+      if (!jobs.concern(id)) {
+        const { dropped, hasMore } = messages.drop(id, messagesLeft);
+        if (hasMore) return { deleted, next };
+        messagesLeft -= dropped;
+        for (const [blob, owner] of blobs) if (owner === id && blob.startsWith(`${id}-`)) blobs.delete(blob);
+        requests.delete(id);
+        deleted += 1;
+      }
+      next = id;
+    }
+    return { deleted, next: old.length < limit ? null : next };
   }
 
   #archive(id: RequestId, atMs: number): void {

@@ -11,6 +11,7 @@ import { READ_DOCUMENT_SQL } from "#drivers/sqlite/read-documents.ts";
 import { READ_JOURNAL_SQL } from "#drivers/sqlite/read-journal.ts";
 import { messagePageSql, READ_MESSAGE_SQL } from "#drivers/sqlite/read-messages.ts";
 import { RECORD_SQL } from "#drivers/sqlite/records.ts";
+import { RETENTION_SQL } from "#drivers/sqlite/retention.ts";
 import type { MessageFilter } from "#ports/store.ts";
 
 function planOf(db: Database, sql: string): string[] {
@@ -57,6 +58,7 @@ test("every statement finds its rows by an index, sorts nothing and walks throug
     ...READ_JOURNAL_SQL,
     ...READ_MESSAGE_SQL,
     ...RECORD_SQL,
+    ...RETENTION_SQL,
   }).concat(filters.flatMap((filter) => Object.entries(messagePageSql(filter))));
   assert(statements.length > 50);
   for (const [name, sql] of statements) {
@@ -77,6 +79,14 @@ test("a claim walks the ready jobs of its lane in order, and meets no timer", ()
     plan.join("\n"),
   );
   assert(planOf(db, JOB_SQL["wake"] ?? "").some((line) => /INDEX jobs_waiting \(due_ms<\?\)/.test(line)));
+  db.close();
+});
+
+test("old requests are found by their ids alone, without reading what they say", () => {
+  const db = migrated();
+  assert.deepEqual(planOf(db, RETENTION_SQL.page), [
+    "SEARCH requests USING COVERING INDEX sqlite_autoindex_requests_1 (id>? AND id<?)",
+  ]);
   db.close();
 });
 

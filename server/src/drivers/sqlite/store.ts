@@ -5,7 +5,7 @@ import type { DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { JobRef } from "#domain/job.ts";
-import type { ClaimAsk, JournalAsk, MessageFilter, Store, Unit } from "#ports/store.ts";
+import type { ClaimAsk, JournalAsk, MessageFilter, Store, TrimAsk, Unit } from "#ports/store.ts";
 
 /**
  * The port, answered by a core that writes, one that reads what is soon read, and one (perhaps the same) for questions
@@ -33,6 +33,7 @@ export class SqliteStore implements Store {
   wakeDue = (limit: number) => this.#write("wakeDue", limit);
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#write("trimJournal", upTo, olderThanMs, limit);
+  trimRequests = (ask: TrimAsk) => this.#write("trimRequests", ask);
   sweep = (limit: number) => this.#write("sweep", limit);
 
   /** There is no other process. */

@@ -5,14 +5,16 @@ import { Journal } from "#drivers/sqlite/journal.ts";
 import { Messages } from "#drivers/sqlite/messages.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import { Records } from "#drivers/sqlite/records.ts";
+import { Retention } from "#drivers/sqlite/retention.ts";
 import type { Position } from "#domain/event.ts";
+import type { RequestId } from "#domain/ids.ts";
 import type { Job, JobRef } from "#domain/job.ts";
-import type { ClaimAsk, Conditions, Effects, Unit, Verdict } from "#ports/store.ts";
+import type { ClaimAsk, Conditions, Effects, TrimAsk, Unit, Verdict } from "#ports/store.ts";
 
 /**
  * The one writer, synchronous, in whichever thread it lives. A commit is one transaction that waits for the disk.
- * Claims, wakes and sweeps do not wait: if the power fails they may not have happened, which is the same as a lease
- * that ran out.
+ * Claims, wakes, sweeps and trims do not wait: if the power fails they may not have happened, which is the same as a lease
+ * that ran out, or is swept and trimmed again.
  */
 export class WriteCore implements Disposable {
   readonly #db: Database;
@@ -21,6 +23,7 @@ export class WriteCore implements Disposable {
   readonly #messages: Messages;
   readonly #documents: Documents;
   readonly #records: Records;
+  readonly #retention: Retention;
 
   /** Takes over a connection to a file whose schema is ours already. */
   constructor(db: Database) {
@@ -30,6 +33,7 @@ export class WriteCore implements Disposable {
     this.#messages = new Messages(this.#db);
     this.#documents = new Documents(this.#db);
     this.#records = new Records(this.#db);
+    this.#retention = new Retention(this.#db);
     this.#jobs.adoptOrphans();
   }
 
@@ -59,6 +63,10 @@ export class WriteCore implements Disposable {
 
   trimJournal(now: Now, upTo: Position, olderThanMs: number, limit: number): number {
     return this.#transact("ordered", now, () => this.#journal.trim(upTo, olderThanMs, limit));
+  }
+
+  trimRequests(now: Now, ask: TrimAsk): { deleted: number; next: RequestId | null } {
+    return this.#transact("ordered", now, () => this.#retention.trim(ask));
   }
 
   sweep(now: Now, limit: number): number {
