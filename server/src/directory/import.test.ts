@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { IMPORT_ROWS_MAX } from "#directory/import.ts";
-import { readPeople, readSubscriptions, subscribersPage } from "#directory/readers.ts";
+import { subscribersPage } from "#directory/readers.ts";
+import { readPeople, readSubscriptions } from "../../test/support/read-directory.ts";
 import { type GivenDirectory, givenDirectory } from "../../test/given-directory.ts";
 
 const imported = async ({ directory }: GivenDirectory, rows: readonly unknown[], listId = "news") => {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { CHANGE_TRIES_MAX } from "#directory/change.ts";
 import { PROFILES } from "#directory/collections.ts";
-import { readPeople, readSubscriptions } from "#directory/readers.ts";
+import { readPeople, readSubscriptions } from "../../test/support/read-directory.ts";
 import { type JsonObject, mergeJson } from "#domain/json.ts";
 import { PATCH_OPERATIONS_MAX, PROFILE_BYTES_MAX } from "#domain/limits.ts";
 import { openMemoryStore } from "#drivers/memory/store.ts";

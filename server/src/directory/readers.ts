@@ -1,53 +1,19 @@
 import {
   LISTS,
-  PROFILES,
   splitSubscriptionId,
   type SubscriptionBody,
-  subscriptionId,
   subscriptionPrefix,
   SUBSCRIPTIONS,
-  type SuppressionBody,
-  SUPPRESSIONS,
 } from "#directory/collections.ts";
 import { type MailList, readLists, toList } from "#directory/lists.ts";
 import { subscriptionOf } from "#directory/membership.ts";
-import { profileOf } from "#directory/profiles.ts";
-import type { JsonObject } from "#domain/json.ts";
 import type { Store } from "#ports/store.ts";
 
 /*
- * What the pipeline asks for a batch of messages at a time: answers in the order asked, one per question, one call of
- * the store each.
+ * What a fan-out asks, a page at a time: answers in the order asked, one per question, one call of the store each.
  */
 
 export type ListSubscriber = SubscriptionBody & { readonly userId: string };
-
-/** Their profiles; null for who is not known. */
-export async function readPeople(store: Store, userIds: readonly string[]): Promise<readonly (JsonObject | null)[]> {
-  const documents = await store.documents(userIds.map((id) => ({ collection: PROFILES, id })));
-  return documents.map((document) => (document === null ? null : profileOf(document)));
-}
-
-/** What is said of them on that list; null for who is not on it (any more). */
-export async function readSubscriptions(
-  store: Store,
-  pairs: readonly (readonly [listId: string, userId: string])[],
-): Promise<readonly (SubscriptionBody | null)[]> {
-  const documents = await store.documents(
-    pairs.map(([listId, userId]) => ({ collection: SUBSCRIPTIONS, id: subscriptionId(listId, userId) })),
-  );
-  return documents.map((document) => (document === null ? null : subscriptionOf(document)));
-}
-
-/** By `suppressionId`; null where nothing stands in the way. */
-export async function readSuppressions(
-  store: Store,
-  ids: readonly string[],
-): Promise<readonly (SuppressionBody | null)[]> {
-  const documents = await store.documents(ids.map((id) => ({ collection: SUPPRESSIONS, id })));
-  // Only the directory writes this collection, as SuppressionBody.
-  return documents.map((document) => (document === null ? null : (JSON.parse(document.body) as SuppressionBody)));
-}
 
 /** The lists; null for what never was or is deleted. */
 export async function readListsById(store: Store, listIds: readonly string[]): Promise<readonly (MailList | null)[]> {

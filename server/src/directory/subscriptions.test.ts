@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { readPeople, readSubscriptions, subscribersPage } from "#directory/readers.ts";
+import { subscribersPage } from "#directory/readers.ts";
+import { readPeople, readSubscriptions } from "../../test/support/read-directory.ts";
 import { type Subscriber, SUBSCRIPTIONS_PER_COMMIT_MAX } from "#directory/subscriptions.ts";
 import type { JsonObject } from "#domain/json.ts";
 import { SUBSCRIPTIONS_PER_CALL_MAX } from "#domain/limits.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readSubscriptions, readSuppressions } from "#directory/readers.ts";
+import { readSubscriptions, readSuppressions } from "../../test/support/read-directory.ts";
 import { type Farewell, farewellToken } from "#directory/unsubscribe.ts";
 import { givenDirectory } from "../../test/given-directory.ts";
 

@@ -11,8 +11,7 @@
  * Pages go by user id: who was on a list throughout is neither skipped nor repeated while others come and go. The list
  * job goes back to the queue after each page, so that lists alternate.
  */
-import { LISTS, type ListBody, SUBSCRIPTIONS, subscriptionPrefix } from "#directory/collections.ts";
-import { listMatches, patternPrefix } from "#directory/list-id.ts";
+import { listsMatching, readListsById, subscribersPage } from "#directory/readers.ts";
 import type { DraftBirth } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
@@ -169,41 +168,26 @@ async function listPage(
   listId: string,
 ): Promise<{ births: readonly DraftBirth[]; afterUser: string | null }> {
   const { store } = parts.engine.parts;
-  const prefix = subscriptionPrefix(listId);
-  const afterUser = cursor.afterUser ?? null;
-  const [[list], subscriptions] = await Promise.all([
-    store.documents([{ collection: LISTS, id: listId }]),
-    store.listDocuments({
-      collection: SUBSCRIPTIONS,
-      prefix,
-      after: afterUser === null ? null : prefix + afterUser,
-      limit: EXPAND_PAGE_MAX,
-    }),
+  const [[list], subscribers] = await Promise.all([
+    readListsById(store, [listId]),
+    subscribersPage(store, listId, cursor.afterUser ?? null, EXPAND_PAGE_MAX),
   ]);
-  // Directory alone writes lists; a list that is unknown or deleted has nobody on it.
-  if (!list || (JSON.parse(list.body) as ListBody).deletedMs !== null) return { births: [], afterUser: null };
-  const births = subscriptions.map((subscription) => {
-    const userId = subscription.id.slice(prefix.length);
-    return birth(parts, plan, cursor, { id: memberMessageId(plan.id, userId), at, recipient: userId, userId, listId });
-  });
-  const last = subscriptions.length < EXPAND_PAGE_MAX ? undefined : subscriptions.at(-1);
-  return { births, afterUser: last === undefined ? null : last.id.slice(prefix.length) };
+  // A list that is unknown or deleted has nobody on it.
+  if (!list) return { births: [], afterUser: null };
+  const births = subscribers.map(({ userId }) =>
+    birth(parts, plan, cursor, { id: memberMessageId(plan.id, userId), at, recipient: userId, userId, listId }),
+  );
+  const last = subscribers.length < EXPAND_PAGE_MAX ? undefined : subscribers.at(-1);
+  return { births, afterUser: last?.userId ?? null };
 }
 
 async function nextList(parts: ExpandParts, pattern: string, after: string | null): Promise<string | null> {
   let behind = after;
   for (;;) {
-    const lists = await parts.engine.parts.store.listDocuments({
-      collection: LISTS,
-      prefix: patternPrefix(pattern),
-      after: behind,
-      limit: EXPAND_PAGE_MAX,
-    });
-    const match = lists.find((list) => listMatches(pattern, list.id));
-    if (match !== undefined) return match.id;
-    const last = lists.at(-1);
-    if (last === undefined || lists.length < EXPAND_PAGE_MAX) return null;
-    behind = last.id;
+    const { lists, next } = await listsMatching(parts.engine.parts.store, pattern, behind, 1);
+    if (lists[0] !== undefined) return lists[0].id;
+    if (next === null) return null;
+    behind = next;
   }
 }
 
