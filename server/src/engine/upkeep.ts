@@ -11,6 +11,10 @@ const ROUND_MS = 60_000;
 const STEP_ROWS = 1_000;
 /** Steps per round and kind; what is left is for the next round. */
 const STEPS_MAX = 200;
+/** Requests per step, and messages: each is a row in many indexes, and a hundred of them take some 4 ms. */
+const REQUEST_STEP_ROWS = 100;
+/** A hundred thousand messages a round keep pace with 1,600 a second all day long; that much takes some 6 s. */
+const REQUEST_STEPS_MAX = 1_000;
 /** A blob that no commit names after this long is an orphan: its request died before the commit. */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 
@@ -82,8 +86,8 @@ async function trimRequests(
   const { store, clock } = engine.parts;
   const olderThanMs = clock.nowMs() - messagesAgeMaxMs;
   let next = after;
-  for (let step = 0; step < STEPS_MAX; step += 1) {
-    ({ next } = await store.trimRequests({ olderThanMs, after: next, limit: STEP_ROWS }));
+  for (let step = 0; step < REQUEST_STEPS_MAX; step += 1) {
+    ({ next } = await store.trimRequests({ olderThanMs, after: next, limit: REQUEST_STEP_ROWS }));
     if (next === null) break;
   }
   return next;
