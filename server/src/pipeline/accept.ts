@@ -15,7 +15,7 @@ import type { Engine } from "#engine/engine.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { NewEvent } from "#domain/event.ts";
 import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#domain/ids.ts";
-import type { Json, JsonObject } from "#domain/json.ts";
+import type { JsonObject } from "#domain/json.ts";
 import type { Lane, NewJob } from "#domain/job.ts";
 import { INLINE_FIELD_BYTES_MAX } from "#domain/limits.ts";
 import type { NewMessage } from "#domain/message.ts";
@@ -25,7 +25,8 @@ import { extractAttachments } from "#pipeline/attachments.ts";
 import type { ExpandCarry } from "#pipeline/expand.ts";
 import { checkSend } from "#pipeline/check-send.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
-import { BLOB_REFERENCE, type Plan } from "#pipeline/plan.ts";
+import { type CheckedIn, checkIn } from "#pipeline/claim-check.ts";
+import type { Plan } from "#pipeline/plan.ts";
 import { EXPAND_QUEUE, MESSAGE_QUEUE, TRANSACTIONAL_RECIPIENTS_MAX } from "#pipeline/stages.ts";
 import type { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
@@ -164,44 +165,15 @@ export class Accepter implements Accept {
     if (unknown[0] !== undefined) {
       return problem("request.invalid", `no upload has the id ${unknown[0]}; POST it to /attachments first`);
     }
-    const { kept, fields } = largeFields(id, message);
-    const blobs = [...files.map(({ blob, bytes }) => ({ id: blob, bytes })), ...fields];
-    for (const blob of blobs) await this.#blobs.put(blob.id, blob.bytes);
-    const untouched = extracted.kind === "none" && fields.length === 0;
-    return {
-      body: untouched ? call.text : JSON.stringify({ message: kept }),
-      message,
-      blobs: blobs.map((blob) => ({ id: blob.id, bytes: blob.bytes.length, owner: id })),
-    };
+    const untouched = extracted.kind === "none";
+    return { message, ...(await checkIn(this.#blobs, { id, message, files, text: untouched ? call.text : null })) };
   }
 }
 
-type Claims = {
-  /** What the row keeps. */
-  readonly body: string;
+type Claims = CheckedIn & {
   /** What the stages work with: whole, but for attachments, which are blobs. */
   readonly message: SendMessage;
-  readonly blobs: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
 };
-
-function largeFields(
-  id: RequestId,
-  message: SendMessage,
-): { kept: JsonObject; fields: { id: string; bytes: Uint8Array }[] } {
-  const fields: { id: string; bytes: Uint8Array }[] = [];
-  const kept: Record<string, Json> = {};
-  for (const [field, value] of Object.entries(message)) {
-    const text = JSON.stringify(value);
-    if (text.length <= INLINE_FIELD_BYTES_MAX) {
-      kept[field] = value;
-      continue;
-    }
-    const blob = `${id}-f${fields.length}`;
-    fields.push({ id: blob, bytes: new TextEncoder().encode(text) });
-    kept[field] = { [BLOB_REFERENCE]: blob };
-  }
-  return { kept, fields };
-}
 
 /** The user id, or the address of someone who has none; null for a bare device token and the like. */
 export function recipientOf(target: Target & { kind: "person" }): string | null {

@@ -39,13 +39,7 @@ export function extractAttachments(message: SendMessage, blobId: (index: number)
     else files.push(taken.file);
     return { ...taken.attachment };
   };
-  const replaced: SendMessage = {
-    ...message,
-    ...(message.channels === undefined ? {} : { channels: inOverrides(message.channels, "message.channels", take) }),
-    ...(message.providers === undefined
-      ? {}
-      : { providers: inOverrides(message.providers, "message.providers", take) }),
-  };
+  const replaced = replaceAttachments(message, take);
   if (wrong !== null) return { kind: "refused", problem: wrong };
   if (files.length + uploads.length > ATTACHMENTS_MAX) {
     return {
@@ -71,9 +65,33 @@ export function attachmentsOf(override: JsonObject): readonly Attachment[] {
   return found;
 }
 
+/** The blobs that hold a message's attachments, after accept. */
+export function readBlobNames(message: SendMessage): readonly string[] {
+  const options = [...Object.values(message.channels ?? {}), ...Object.values(message.providers ?? {})];
+  return options.flatMap(({ override }) => attachmentsOf(override ?? {}).map(({ blob }) => blob));
+}
+
+/** The same message with its attachments in other blobs. */
+export function renameBlobs(message: SendMessage, rename: (blob: string) => string): SendMessage {
+  const renamed = (value: Json): Json => {
+    const blob = isJsonObject(value) ? value["blob"] : undefined;
+    return isJsonObject(value) && typeof blob === "string" ? { ...value, blob: rename(blob) } : value;
+  };
+  return replaceAttachments(message, renamed);
+}
+
 function mentionsAttachments(message: SendMessage): boolean {
   const options = [...Object.values(message.channels ?? {}), ...Object.values(message.providers ?? {})];
   return options.some((option) => option.override !== undefined && "attachments" in option.override);
+}
+
+function replaceAttachments(message: SendMessage, replace: (value: Json, path: string) => Json): SendMessage {
+  const { channels, providers } = message;
+  return {
+    ...message,
+    ...(channels === undefined ? {} : { channels: inOverrides(channels, "message.channels", replace) }),
+    ...(providers === undefined ? {} : { providers: inOverrides(providers, "message.providers", replace) }),
+  };
 }
 
 function inOverrides<T extends JsonObject>(
@@ -93,6 +111,9 @@ function inOverrides<T extends JsonObject>(
   return Object.fromEntries(entries);
 }
 
+/** What ids of uploads begin with; another request's files are nobody's business. */
+const UPLOAD_PREFIX = "upload-";
+
 type Taken = { readonly attachment: Attachment; readonly file: InlineFile | null };
 
 function takeOne(value: Json, path: string, blobId: () => string): Taken | Problem {
@@ -106,6 +127,9 @@ function takeOne(value: Json, path: string, blobId: () => string): Taken | Probl
     return problem("request.invalid", `${path}.contentType is not a media type like application/pdf`);
   }
   const upload = value["id"];
+  if (typeof upload === "string" && !upload.startsWith(UPLOAD_PREFIX)) {
+    return problem("request.invalid", `${path}.id is not the id of an upload (POST /attachments)`);
+  }
   if (typeof upload === "string") return { attachment: { filename, contentType, blob: upload, bytes: 0 }, file: null };
   const data = value["data"];
   const bytes = typeof data === "string" ? fromBase64(data) : null;

@@ -8,18 +8,22 @@ import type { MessageRecord } from "#domain/message.ts";
 import { leavesOf } from "#domain/routing.ts";
 import { bornEvents, messageJob, newMessage } from "#pipeline/accept.ts";
 import type { Canceled, MessageDesk, Output, Resent, Why } from "#pipeline/message-desk.ts";
+import { copyFor } from "#pipeline/claim-check.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
 import type { Providers } from "#pipeline/providers.ts";
 import { render, type RenderHouse } from "#pipeline/render.ts";
 import { type Person, route, wayOf } from "#pipeline/route.ts";
 import type { Revocations } from "#pipeline/revocations.ts";
+import { MESSAGE_QUEUE } from "#pipeline/stages.ts";
 import { tell } from "#pipeline/tell.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
 
 /** Events of one message that are read; more than any message has in its 72 hours. */
 const HISTORY_MAX = 1_000;
 
 export type DeskHouse = RenderHouse & {
   readonly engine: Engine;
+  readonly blobs: BlobStore;
   readonly plans: Plans;
   readonly providers: Providers;
   readonly revocations: Revocations;
@@ -46,21 +50,22 @@ export class Desk implements MessageDesk {
     };
     const verdict = await this.#house.engine.commit(draft);
     const [now] = await store.messages([id]);
-    invariant(now !== null && now !== undefined, "a message does not vanish while it is looked at");
+    // Forgotten in between, by retention.
+    if (!now) return { kind: "unknown" };
     return { kind: verdict.kind === "committed" ? "canceled" : "refused", record: now };
   }
 
   /** A request of its own with the same text, for the one recipient of the original. */
   async resend(id: MessageId, share: string): Promise<Resent> {
     const { engine } = this.#house;
-    const { store, clock, dice } = engine.parts;
+    const { clock, dice } = engine.parts;
     const record = await this.#record(id);
-    const [request] = record === null ? [null] : await store.requests([record.requestId]);
-    if (record === null || !request) return { kind: "unknown" };
+    if (record === null) return { kind: "unknown" };
     const original = await this.#plan(record.requestId);
     if (original === null) return { kind: "unknown" };
     const nowMs = clock.nowMs();
     const requestId = newRequestId(nowMs, dice.hex(12));
+    const copy = await copyFor(this.#house.blobs, requestId, original.message);
     const plan: Plan = { ...original, id: requestId, acceptedMs: nowMs, traceparent: null, lane: "transactional" };
     const message = newMessage({
       id: soleMessageId(requestId),
@@ -71,26 +76,19 @@ export class Desk implements MessageDesk {
       listId: record.listId,
       delayed: false,
     });
+    const again = { type: "message.resent", subject: id, data: JSON.stringify({ as: message.id }) };
     const verdict = await engine.submit({
       requests: [
-        { ...request, id: requestId, acceptedMs: nowMs, traceparent: null, lane: plan.lane, archivedMs: null },
+        { id: requestId, body: copy.body, acceptedMs: nowMs, lane: plan.lane, traceparent: null, archivedMs: null },
       ],
       messages: [
         {
           message,
-          job: { job: messageJob(message.id, plan, engine.turn("message", plan.lane, share), 0), hand: null },
-          events: [
-            ...bornEvents(message, plan, 0),
-            {
-              type: "message.resent",
-              subject: id,
-              timeMs: nowMs,
-              data: JSON.stringify({ as: message.id }),
-              traceparent: null,
-            },
-          ],
+          job: { job: messageJob(message.id, plan, engine.turn(MESSAGE_QUEUE, plan.lane, share), 0), hand: null },
+          events: [...bornEvents(message, plan, 0), { ...again, timeMs: nowMs, traceparent: null }],
         },
       ],
+      blobs: copy.blobs,
     });
     if (verdict.kind === "overloaded") return verdict;
     invariant(verdict.kind === "committed", "a resend has no conditions");

@@ -431,6 +431,29 @@ describe("accepting", () => {
     assert.equal(new TextDecoder().decode((await world.blobs.get(attachment.blob)) ?? new Uint8Array()), "hello");
   });
 
+  test("a message that is sent again has files and fields of its own, and outlives the original", async () => {
+    const world = await World.start();
+    const attachments = [
+      { filename: "a.txt", contentType: "text/plain", data: Buffer.from("hello").toString("base64") },
+    ];
+    const id = await requestId(world, {
+      ...toAda,
+      content: { title: "t", body: "{{long}}" },
+      data: { long: "x".repeat(100_000) },
+      channels: { email: { override: { attachments } } },
+    });
+    const resent = await world.settle(world.pipeline.desk.resend(id as string as MessageId, "key:test"));
+    assert.ok(resent.kind === "resent");
+    await world.quiet(300);
+    const [, second = assert.fail("it was sent once")] = world.provider.seen;
+    assert.ok(second.content.channel === "email");
+    const [attachment = assert.fail("no attachment")] = second.content.attachments;
+    assert.ok(attachment.blob.startsWith(resent.messageId));
+    await world.blobs.delete([`${id}-a0`, `${id}-f0`]);
+    await world.restart();
+    assert.equal((await world.settle(world.pipeline.desk.output(resent.messageId)))?.length, 1);
+  });
+
   for (const [what, message] of Object.entries({
     "no recipient": { content: hello },
     "neither content nor template": { to: { email: "a@example.com" } },

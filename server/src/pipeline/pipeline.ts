@@ -40,6 +40,6 @@ export function buildPipeline(parts: PipelineParts): Pipeline {
   const fanOuts = engine.addStage(expandStage({ engine, plans, secrets, messages }));
   return {
     accept: new Accepter(engine, blobs, { messages, fanOuts }, tally),
-    desk: new Desk({ engine, plans, providers, revocations, secrets, publicUrl }),
+    desk: new Desk({ engine, blobs, plans, providers, revocations, secrets, publicUrl }),
   };
 }

@@ -8,6 +8,7 @@ import { readTargets } from "#pipeline/targets.ts";
 import { PLANS_CHARS_MAX } from "#pipeline/stages.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Store, StoredRequest } from "#ports/store.ts";
+import { BLOB_REFERENCE } from "#pipeline/claim-check.ts";
 import { compiledContent } from "#pipeline/compile-cache.ts";
 import type { Compiled } from "#templates/compile.ts";
 import { invariant } from "#domain/invariant.ts";
@@ -26,9 +27,6 @@ export type Plan = {
   /** Length of its text, for the bound on memory. */
   readonly chars: number;
 };
-
-/** Where a field that was too large to keep in the row lies instead: `{"$blob": id}`. */
-export const BLOB_REFERENCE = "$blob";
 
 /** Puts together what accept checked already; content that no longer compiles is our mistake. */
 export function makePlan(
