@@ -159,11 +159,13 @@ export class Accepter implements Accept {
       return { body: call.text, message: call.message, blobs: [] };
     }
     const message = extracted.kind === "none" ? call.message : extracted.message;
-    const uploads = extracted.kind === "none" ? [] : extracted.uploads;
-    const files = extracted.kind === "none" ? [] : extracted.files;
-    const unknown = uploads.length === 0 ? [] : await this.#engine.parts.store.unnamedBlobs(uploads);
-    if (unknown[0] !== undefined) {
-      return problem("request.invalid", `no upload has the id ${unknown[0]}; POST it to /attachments first`);
+    const files = extracted.kind === "none" ? [] : [...extracted.files];
+    for (const { upload, blob } of extracted.kind === "none" ? [] : extracted.uploads) {
+      const bytes = await this.#blobs.get(upload);
+      if (bytes === null) {
+        return problem("request.invalid", `there is no upload ${upload}; POST /attachments keeps one for an hour`);
+      }
+      files.push({ blob, bytes });
     }
     const untouched = extracted.kind === "none";
     return { message, ...(await checkIn(this.#blobs, { id, message, files, text: untouched ? call.text : null })) };

@@ -14,10 +14,12 @@ export type Extracted =
       /** The message with each file replaced by its name in the blob store. */
       readonly message: SendMessage;
       readonly files: readonly InlineFile[];
-      /** Ids of uploads that it names, which must exist. */
-      readonly uploads: readonly string[];
+      /** Uploads that it names, and the blobs that its copies of them are to be. */
+      readonly uploads: readonly Upload[];
     }
   | { readonly kind: "refused"; readonly problem: Problem };
+
+export type Upload = { readonly upload: string; readonly blob: string };
 
 /**
  * Takes the files out of `channels.email.override.attachments` (and `providers.<key>.override.attachments`):
@@ -26,17 +28,17 @@ export type Extracted =
 export function extractAttachments(message: SendMessage, blobId: (index: number) => string): Extracted {
   if (!mentionsAttachments(message)) return { kind: "none" };
   const files: InlineFile[] = [];
-  const uploads: string[] = [];
+  const uploads: Upload[] = [];
   let wrong: Problem | null = null;
   const take = (value: Json, path: string): Json => {
     if (wrong !== null) return value;
-    const taken = takeOne(value, path, () => blobId(files.length));
+    const taken = takeOne(value, path, () => blobId(files.length + uploads.length));
     if ("code" in taken) {
       wrong = taken;
       return value;
     }
-    if (taken.file === null) uploads.push(taken.attachment.blob);
-    else files.push(taken.file);
+    if ("upload" in taken.from) uploads.push(taken.from);
+    else files.push(taken.from);
     return { ...taken.attachment };
   };
   const replaced = replaceAttachments(message, take);
@@ -114,7 +116,7 @@ function inOverrides<T extends JsonObject>(
 /** What ids of uploads begin with; another request's files are nobody's business. */
 const UPLOAD_PREFIX = "upload-";
 
-type Taken = { readonly attachment: Attachment; readonly file: InlineFile | null };
+type Taken = { readonly attachment: Attachment; readonly from: InlineFile | Upload };
 
 function takeOne(value: Json, path: string, blobId: () => string): Taken | Problem {
   if (!isJsonObject(value))
@@ -130,7 +132,10 @@ function takeOne(value: Json, path: string, blobId: () => string): Taken | Probl
   if (typeof upload === "string" && !upload.startsWith(UPLOAD_PREFIX)) {
     return problem("request.invalid", `${path}.id is not the id of an upload (POST /attachments)`);
   }
-  if (typeof upload === "string") return { attachment: { filename, contentType, blob: upload, bytes: 0 }, file: null };
+  if (typeof upload === "string") {
+    const blob = blobId();
+    return { attachment: { filename, contentType, blob, bytes: 0 }, from: { upload, blob } };
+  }
   const data = value["data"];
   const bytes = typeof data === "string" ? fromBase64(data) : null;
   if (bytes === null) {
@@ -138,7 +143,7 @@ function takeOne(value: Json, path: string, blobId: () => string): Taken | Probl
   }
   if (bytes.length > ATTACHMENT_BYTES_MAX) return problem("request.too_large", `${path} is larger than 20 MB`);
   const blob = blobId();
-  return { attachment: { filename, contentType, blob, bytes: bytes.length }, file: { blob, bytes } };
+  return { attachment: { filename, contentType, blob, bytes: bytes.length }, from: { blob, bytes } };
 }
 
 /** Null when it is not base64. White space is passed over, because many tools wrap lines. */

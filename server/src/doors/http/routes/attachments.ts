@@ -1,20 +1,18 @@
-import { AttachmentAnswer } from "@tidings/contract";
-import { Type } from "@tidings/contract";
-import { json, overloaded, refusal } from "#doors/http/answer.ts";
+import { AttachmentAnswer, Type } from "@tidings/contract";
+import { json, refusal } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Routes } from "#doors/http/route.ts";
-import { invariant } from "#domain/invariant.ts";
 import { ATTACHMENT_BYTES_MAX } from "#domain/limits.ts";
 
 /** Longest file name: what common file systems take. */
 const FILENAME_CHARS_MAX = 255;
 const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:\s*;[ -~]*)?$/;
 
-/** `POST /attachments`: large files go first, and messages name them by id (claim check). */
-export function registerAttachments(
-  routes: Routes,
-  { blobs, dice, engine }: Pick<HttpHouse, "blobs" | "dice" | "engine">,
-): void {
+/**
+ * `POST /attachments`: large files go first, and messages name them by id (claim check). Each message takes a copy, so
+ * an upload itself is named by no commit, and upkeep collects it after an hour like every blob that is nobody's.
+ */
+export function registerAttachments(routes: Routes, { blobs, dice }: Pick<HttpHouse, "blobs" | "dice">): void {
   routes.add({
     method: "POST",
     path: "/attachments",
@@ -22,7 +20,7 @@ export function registerAttachments(
     scope: "send",
     summary: "Upload a file to attach to messages",
     description:
-      "The body is the file itself, of any content type. Then name it in a message: `channels.email.override.attachments: [{ filename, contentType, id }]`.",
+      "The body is the file itself, of any content type. Then name it in a message: `channels.email.override.attachments: [{ filename, contentType, id }]`, as often as you like within an hour; then the upload is forgotten.",
     query: Type.Object({ filename: Type.Optional(Type.String({ description: "How the file is called" })) }),
     rawBytesMax: ATTACHMENT_BYTES_MAX,
     answers: { 201: { says: "Kept", body: AttachmentAnswer } },
@@ -40,12 +38,6 @@ export function registerAttachments(
       const contentType = declared !== undefined && MEDIA_TYPE.test(declared) ? declared : "application/octet-stream";
       const id = `upload-${dice.hex(16)}`;
       await blobs.put(id, bytes);
-      const verdict = await engine.submit({ blobs: [{ id, bytes: bytes.length, owner: `upload:${id}` }] });
-      if (verdict.kind === "overloaded") {
-        await blobs.delete([id]);
-        return overloaded(verdict.retryAfterMs);
-      }
-      invariant(verdict.kind === "committed", "an upload has no conditions");
       return json(201, { id, bytes: bytes.length, filename, contentType });
     },
   });
