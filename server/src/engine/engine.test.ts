@@ -202,6 +202,27 @@ describe("a job", () => {
     assert.deepEqual(await bench.store.jobs(["a"]), [null]);
   });
 
+  test("is not blamed for a store that cannot answer: it waits, and no attempt is counted", async () => {
+    const bench = new Bench();
+    let answers = false;
+    let runs = 0;
+    bench.engine.addStage(
+      stage(async (jobs, context) => {
+        runs += 1;
+        if (!answers) throw new StoreFault("store.failed", "the disk is away");
+        await finishAll(jobs, context);
+      }),
+    );
+    await bench.engine.start();
+    await bench.engine.submit(enqueue(job("a")));
+    await bench.pass(60_000);
+    assert.ok(runs > 20, `${runs} tries`);
+    assert.deepEqual(await bench.store.deadJobs({ queue: "work", after: null, limit: 10 }), []);
+    answers = true;
+    await bench.pass(3_000);
+    assert.deepEqual(await bench.store.jobs(["a"]), [null]);
+  });
+
   test("whose worker died is claimed by another, and what the dead one says later is refused", async () => {
     const bench = new Bench();
     const first: { jobs: readonly HandedJob<string>[]; context: StageContext | null } = { jobs: [], context: null };

@@ -23,6 +23,8 @@ export const WAKE_BATCH_MAX = 1_000;
 /** Waits between tries of a commit that the store could not do; the work is kept in hand meanwhile. */
 export const COMMIT_RETRY_MS_BASE = 50;
 export const COMMIT_RETRY_MS_MAX = 5_000;
+/** How long a job waits, at least, when the store could not answer a question about it. */
+export const STORE_REST_MS = 1_000;
 /** Longest error text kept with a job: a stack's top, not a novel. */
 export const ERROR_CHARS_MAX = 2_000;
 /** Shares whose last turn is remembered per lane; forgotten ones begin at the present. */

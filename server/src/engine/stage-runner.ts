@@ -1,7 +1,7 @@
 import type { Draft, DraftEffects, DraftJob } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import type { FairClock } from "#engine/fair-clock.ts";
-import { LEASE_MS } from "#engine/limits.ts";
+import { LEASE_MS, STORE_REST_MS } from "#engine/limits.ts";
 import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
@@ -9,7 +9,7 @@ import { retryDelayMs } from "#domain/retry.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
-import type { Verdict } from "#ports/store.ts";
+import { StoreFault, type Verdict } from "#ports/store.ts";
 
 /** What a stage runner needs of the engine around it. */
 export type StageHouse = {
@@ -169,13 +169,25 @@ export class StageRunner<Carry> {
       },
     };
     let error = "the stage returned without saying what became of the job";
+    let blameless = false;
     try {
       await this.stage.run(batch, context);
     } catch (thrown) {
       error = errorText(thrown);
+      blameless = thrown instanceof StoreFault;
       this.#house.log.error(`Stage ${this.stage.queue} failed`, { error, jobs: open.size });
     }
-    for (const job of open.values()) void this.#finish(job, { kind: "failed", error });
+    for (const job of open.values()) {
+      void this.#finish(job, blameless ? this.#later(job, error) : { kind: "failed", error });
+    }
+  }
+
+  /** A store that cannot answer now says nothing about the job: soon again, and no attempt is counted. */
+  #later(job: Job, error: string): StageResult {
+    const { clock, dice } = this.#house;
+    const dueMs = clock.nowMs() + STORE_REST_MS + Math.floor(dice.next() * STORE_REST_MS);
+    const end = { kind: "again", payload: job.payload, dueMs, turn: job.turn, attempts: "reset", error } as const;
+    return { kind: "end", end, effects: {} };
   }
 
   #holds(job: Job): boolean {
