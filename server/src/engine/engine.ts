@@ -47,6 +47,7 @@ export class Engine {
   readonly #listeners: ((draft: Draft) => void)[] = [];
   readonly #appended = new Set<() => void>();
   #watching: Promise<void> = Promise.resolve();
+  #quietUntilMs = 0;
 
   /** @param jobsMax jobs in the store beyond which doors refuse new ones. */
   constructor(parts: EngineParts, jobsMax: number = Number.POSITIVE_INFINITY) {
@@ -124,7 +125,7 @@ export class Engine {
         return await this.#commitOnce(draft);
       } catch (fault) {
         if (!(fault instanceof StoreFault)) throw fault;
-        this.parts.log.error("The store cannot commit; trying again", { error: errorText(fault), waitMs });
+        this.#complain(fault, waitMs);
         await sleep(this.parts.clock, waitMs);
       }
     }
@@ -159,6 +160,14 @@ export class Engine {
     await this.#runner.drain(graceMs);
     await this.#committer.drained();
     await this.#watching;
+  }
+
+  /** One line a second says it as well as a line for each of a thousand jobs in hand. */
+  #complain(fault: StoreFault, waitMs: number): void {
+    const nowMs = this.parts.clock.monotonicMs();
+    if (nowMs < this.#quietUntilMs) return;
+    this.#quietUntilMs = nowMs + 1_000;
+    this.parts.log.error("The store cannot commit; trying again", { error: errorText(fault), waitMs });
   }
 
   async #commitOnce(draft: Draft): Promise<Verdict> {
