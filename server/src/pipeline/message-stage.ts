@@ -103,9 +103,8 @@ async function carry(house: MessageHouse, work: Work, person: Person, context: S
   const nowMs = house.clock.nowMs();
   const stopped = stopBefore(work, person, nowMs);
   if (stopped !== null) {
-    if (stopped.kind === "end" && stopped.end.kind === "done") {
-      house.tally.settled("", "", work.plan.compiled === null ? "UNMAPPED" : "UNDELIVERABLE");
-    }
+    const status = stopped.kind === "end" ? stopped.effects.patches?.[0]?.status : undefined;
+    if (status !== undefined && status !== "DELAYED") house.tally.settled("", "", status);
     await context.finish(work.job, stopped);
     return;
   }
@@ -121,6 +120,11 @@ function stopBefore(work: Work, person: Person, nowMs: number): StageResult | nu
     return end(work, { status: "UNMAPPED", reason: null, error, rule: "template lookup", redrivable: false }, nowMs);
   }
   if (person.leftList) {
+    const { leaves } = readProgress(work.job.payload, nowMs);
+    // It reached them on one way before they left; the other ways are given up, the outcome stays.
+    if (Object.values(leaves).some(({ state }) => state === "sent")) {
+      return { kind: "end", end: { kind: "done" }, effects: {} };
+    }
     const error = `${work.record.recipient} is not on the list ${person.listId} any more`;
     return end(
       work,

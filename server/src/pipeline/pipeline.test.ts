@@ -312,6 +312,25 @@ describe("a no", () => {
     assert.deepEqual((await record(world, `${id}:ada`)).reason, "UNSUBSCRIBED");
   });
 
+  test("said after one of two channels was reached stops the other, and the outcome stays", async () => {
+    const email = new ScriptedProvider("smtp", ["email"]);
+    const sms = new ScriptedProvider("texts", ["sms"]);
+    sms.answer = () => ({ kind: "retry", reason: "busy" });
+    const world = await World.start({ providers: [email, sms] });
+    await joinList(world, "news", ["ada"]);
+    await world.put(PROFILES, "ada", { email: "ada@example.com", phone_number: "+4915112345678" });
+    const routing = { method: "all", channels: ["email", "sms"] };
+    const id = await requestId(world, { to: { list_id: "news" }, content: hello, routing });
+    await world.quiet(200);
+    await world.settle(
+      world.engine.commit({ deletes: [{ collection: SUBSCRIPTIONS, id: subscriptionId("news", "ada") }] }),
+    );
+    const tries = sms.seen.length;
+    await world.pass(60_000);
+    assert.equal(sms.seen.length, tries);
+    assert.equal((await record(world, `${id}:ada`)).status, "SENT");
+  });
+
   test("said while the mail stands at the gate is heard: nothing is sent after it was acknowledged", async () => {
     const world = await World.start();
     const open: (() => void)[] = [];
