@@ -25,6 +25,12 @@ export function mailAddressProblem(text: string): string | null {
   return MAIL_ADDRESS.test(address) ? null : "is not one mail address: expected local@domain";
 }
 
+/** Null when `text` may be kept as an address of any kind, otherwise what is wrong: nothing in it may end a header. */
+export function addressProblem(text: string): string | null {
+  if (hasControls(text)) return "has a line break or another control character";
+  return text.length <= MAILBOX_CHARS_MAX && text.isWellFormed() ? null : "is too long or not valid Unicode";
+}
+
 /** Null when `text` may stand as a telephone number, otherwise what is wrong. */
 export function phoneNumberProblem(text: string): string | null {
   if (hasControls(text)) return "has a line break or another control character";

@@ -92,7 +92,7 @@ async function decide(
       continue;
     }
     const after = mergeJson(person.after, over);
-    const problem = profileProblem(after);
+    const problem = profileProblem(after, true);
     if (problem === null) {
       person.after = after;
       joins.set(userId, { ...joins.get(userId), ...wish });

@@ -1,4 +1,4 @@
-import { mailAddressProblem, phoneNumberProblem } from "#directory/address.ts";
+import { addressProblem, mailAddressProblem, phoneNumberProblem } from "#directory/address.ts";
 import { jsonFits, type PatchLimits } from "#directory/json-patch.ts";
 import type { Json, JsonObject } from "#domain/json.ts";
 import { JSON_DEPTH_MAX, PROFILE_BYTES_MAX, USER_ID_CHARS_MAX } from "#domain/limits.ts";
@@ -15,14 +15,16 @@ export function userIdProblem(userId: string): string | null {
 }
 
 /**
- * Null when this may be kept as a profile, otherwise what is wrong. What would be used as an address or as a setting must
- * look like one, so that a line break in an address is refused where it enters; every other key is kept as it is.
+ * Null when this may be kept as a profile, otherwise what is wrong. A line break in an address is refused where it
+ * enters; every other key is kept as it is. Whether an address looks like one is asked of an import (`strict`), where a
+ * bad row is worth a report, and not of the API: Courier keeps such profiles, and what writes them today must go on
+ * working. A message to such an address ends as undeliverable, with that reason.
  */
-export function profileProblem(profile: JsonObject): string | null {
+export function profileProblem(profile: JsonObject, strict = false): string | null {
   if (!jsonFits(profile, PROFILE_LIMITS) || bytesOf(JSON.stringify(profile)) > PROFILE_BYTES_MAX) {
     return `a profile has at most ${PROFILE_BYTES_MAX} bytes and ${JSON_DEPTH_MAX} levels`;
   }
-  for (const [key, check] of CHECKS) {
+  for (const [key, check] of strict ? [...CHECKS, ...STRICT_CHECKS] : CHECKS) {
     const value = Object.hasOwn(profile, key) ? profile[key] : undefined;
     const fault = value === undefined || value === null ? null : check(value);
     if (fault !== null) return `profile.${key} ${fault}`;
@@ -51,11 +53,16 @@ const text = (check: (value: string) => string | null) => (value: Json) =>
 const short = text((value) => (value.length <= 64 ? null : "has more than 64 characters"));
 
 const CHECKS: readonly (readonly [key: string, check: (value: Json) => string | null])[] = [
-  ["email", text(mailAddressProblem)],
-  ["phone_number", text(phoneNumberProblem)],
+  ["email", text(addressProblem)],
+  ["phone_number", text(addressProblem)],
   ["locale", short],
   ["timezone", short],
   ["zoneinfo", short],
+];
+
+const STRICT_CHECKS: typeof CHECKS = [
+  ["email", text(mailAddressProblem)],
+  ["phone_number", text(phoneNumberProblem)],
 ];
 
 const encoder = new TextEncoder();

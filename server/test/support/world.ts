@@ -11,9 +11,10 @@ import type { Accepted } from "#pipeline/accept.ts";
 import { buildPipeline, type Pipeline } from "#pipeline/pipeline.ts";
 import type { Dice } from "#ports/dice.ts";
 import { silentLog } from "#ports/log.ts";
-import { silentMeter } from "#ports/meter.ts";
+import { type Meter, silentMeter } from "#ports/meter.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
 import type { Secrets } from "#ports/secrets.ts";
+import type { Store } from "#ports/store.ts";
 
 /** Seals and digests with a fixed key: the same in every run. */
 export const testSecrets: Secrets = {
@@ -52,7 +53,7 @@ export class ScriptedProvider implements Provider {
 }
 
 /** A provider as one process sees it: when the process is dead, it calls nobody and hears nothing. */
-function mortal(provider: Provider, life: { readonly over: boolean }): Provider {
+function mortal(provider: Provider, life: Life): Provider {
   return {
     key: provider.key,
     channels: provider.channels,
@@ -66,8 +67,14 @@ function mortal(provider: Provider, life: { readonly over: boolean }): Provider 
   };
 }
 
+/** One process, from its start to its death. */
+export type Life = { readonly over: boolean };
+
 export type WorldOptions = {
   readonly seed?: number;
+  /** Puts something between the engine and the store: slowness, faults, planted bugs. */
+  readonly wrap?: (store: MemoryStore, life: Life) => Store;
+  readonly meter?: Meter;
   readonly providers?: readonly Provider[];
   readonly faults?: MemoryStoreOptions["faults"];
   readonly onUnknown?: "retry" | "hold";
@@ -83,7 +90,7 @@ export class World {
   store: MemoryStore;
   engine: Engine;
   pipeline: Pipeline;
-  #end: () => void = () => {};
+  #life: { over: boolean } = { over: false };
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -102,12 +109,11 @@ export class World {
   }
 
   #build(): [Engine, Pipeline] {
-    const { store, clock, dice } = this;
+    const { clock, dice } = this;
     const life = { over: false };
-    this.#end = () => {
-      life.over = true;
-    };
-    const engine = new Engine({ store, clock, dice, log: silentLog, meter: silentMeter });
+    this.#life = life;
+    const store = this.#options.wrap?.(this.store, life) ?? this.store;
+    const engine = new Engine({ store, clock, dice, log: silentLog, meter: this.#options.meter ?? silentMeter });
     const pipeline = buildPipeline({
       engine,
       blobs: this.blobs,
@@ -119,10 +125,19 @@ export class World {
     return [engine, pipeline];
   }
 
+  get dead(): boolean {
+    return this.#life.over;
+  }
+
+  /** The process dies where it stands; what was committed lies in `store`. */
+  die(): void {
+    this.#life.over = true;
+    this.store = this.store.crash();
+  }
+
   /** The process dies where it stands; another one starts on what was committed, which `look` sees before. */
   async restart(look: (committed: MemoryStore) => Promise<void> = async () => {}): Promise<void> {
-    this.#end();
-    this.store = this.store.crash();
+    if (!this.dead) this.die();
     await look(this.store);
     [this.engine, this.pipeline] = this.#build();
     await this.settle(this.engine.start());
