@@ -248,7 +248,15 @@ class Trip {
   #channel = "";
   #provider = "";
 
-  async #keep(): Promise<boolean> {
+  #keeping: Promise<boolean> = Promise.resolve(true);
+
+  /** One after the other: a commit that has to be tried again must not be overtaken by what happened after it. */
+  #keep(): Promise<boolean> {
+    this.#keeping = this.#keeping.then((kept) => kept && this.#keepNow());
+    return this.#keeping;
+  }
+
+  async #keepNow(): Promise<boolean> {
     const effects = this.#takeEffects();
     const payload = writeProgress(this.#progress);
     const kept = await this.#context.finish(this.#work.job, { kind: "end", end: { kind: "keep", payload }, effects });

@@ -9,10 +9,11 @@ import type { Envelope } from "#ports/provider.ts";
 import { testSecrets } from "../support/world.ts";
 
 /**
- * How long before a death a call may have ended and still be repeated: its commit waits for a slow store (`SLOW_MS_MAX`
- * before and after), or for a full one and then for the longest pause between two tries (5 s).
+ * How long before a death a call may have ended and still be repeated: its commit waits for a slow store and for disks
+ * that are full (15 s each, sometimes two in a row), and then up to 5 s for the next try. A bound against results that
+ * are never committed, not a measure of how wide the window is.
  */
-const WINDOW_MS_MAX = 40_000;
+const WINDOW_MS_MAX = 90_000;
 const PAGE_MAX = 500;
 
 /** Why a message that was sent already may be sent again. Faults of the store are no reason. */
@@ -29,8 +30,11 @@ export type Excuse =
 /** One call of a provider, as the outside world saw it. */
 export type Call = {
   readonly provider: string;
+  /** By the wall clock. */
   readonly startMs: number;
   endMs: number | null;
+  /** By the clock that does not jump. */
+  endMonotonicMs: number | null;
   /** Whether the words went out, whatever the provider said. */
   sent: boolean;
   outcome: Outcome["kind"] | null;
@@ -68,6 +72,8 @@ export class Ledger {
   readonly #accepted = new Map<RequestId, Due>();
   /** By message and channel. */
   readonly #calls = new Map<string, Call[]>();
+  /** Those of which the store has told that they are sent. */
+  readonly #told = new Set<string>();
   readonly #canceled = new Set<string>();
   /** `list/user` and addresses whose no was acknowledged. */
   readonly #no = new Set<string>();
@@ -117,22 +123,36 @@ export class Ledger {
       sent.every((call) => call.excuse !== null),
       `${key} was sent and is sent again without a reason`,
     );
-    if (wish !== null) this.#wished(key, wish, before, envelope, nowMs);
+    if (wish !== null) this.#wished(key, wish, before, { provider, envelope, nowMs });
     const last = sent.at(-1)?.excuse ?? null;
     if (last !== null) this.repeats[last] += 1;
-    const call: Call = { provider, startMs: nowMs, endMs: null, sent: false, outcome: null, excuse: null };
+    const call: Call = {
+      provider,
+      startMs: nowMs,
+      endMs: null,
+      endMonotonicMs: null,
+      sent: false,
+      outcome: null,
+      excuse: null,
+    };
     this.#calls.set(key, [...before, call]);
     return call;
   }
 
-  #wished(key: string, wish: Wish, before: readonly Call[], envelope: Envelope, nowMs: number): void {
+  #wished(
+    key: string,
+    wish: Wish,
+    before: readonly Call[],
+    { provider, envelope, nowMs }: { provider: string; envelope: Envelope; nowMs: number },
+  ): void {
     const dueMs = envelope.acceptedMs + wish.delayMs;
     this.#holds(nowMs >= dueMs, `${key} is sent ${dueMs - nowMs} ms before its time`);
     const held = wish.unknown === "hold" && before.some((call) => call.outcome === "unknown" && call.excuse === null);
     this.#holds(!held, `${key} was to be held when it is unknown whether it arrived, and is tried again`);
     if (before.some(({ excuse }) => excuse === "redriven")) return;
     const counted = before.filter(({ excuse }) => excuse !== "crash");
-    const [first, last] = [counted[0], counted.at(-1)];
+    // The next provider has its one try, however late: a refusal by the first is news about the first.
+    const [first, last] = [counted[0], counted.findLast((call) => call.provider === provider)];
     if (first === undefined || last === undefined) return;
     const passedMs = (last.endMs ?? last.startMs) - first.startMs;
     this.#holds(passedMs < wish.patienceMs, `${key} is tried again after ${passedMs} ms of ${wish.patienceMs}`);
@@ -141,6 +161,7 @@ export class Ledger {
   /** The provider has answered. What was sent and is not called so is excused at once. */
   answered(call: Call, outcome: Outcome, sent: boolean, wish: "retry" | "hold", clock: Clock): void {
     call.endMs = clock.nowMs();
+    call.endMonotonicMs = clock.monotonicMs();
     call.outcome = outcome.kind;
     call.sent = sent;
     if (outcome.kind === "unknown" && wish === "retry") call.excuse ??= "unknown";
@@ -149,21 +170,23 @@ export class Ledger {
 
   /** The process has died. What was in a call, or was answered and is not durable, may be done again: that is the window. */
   async died(store: MemoryStore, clock: Clock): Promise<void> {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     for (const [key, calls] of this.#calls) {
-      const unsettled = calls.filter(({ excuse }) => excuse === null);
-      if (unsettled.length === 0) continue;
+      if (this.#told.has(key)) continue;
       const [messageId = "", channel] = key.split(" ");
       const events = await store.eventsOf(messageId, 1_000);
       const told = (types: readonly string[]): number =>
         events.filter(({ type, data }) => types.includes(type) && textOf(data, "channel") === channel).length;
-      if (told(["message.sent"]) > 0) continue;
+      if (told(["message.sent"]) > 0) {
+        this.#told.add(key);
+        continue;
+      }
       // The results of calls are committed in their order: those behind the last one that was told are lost.
       let lost = calls.length - this.#forgotten(calls) - told(ANSWERS);
       for (const call of calls.toReversed()) {
         if (call.excuse === "crash" || lost <= 0) continue;
         lost -= 1;
-        const sinceMs = call.endMs === null ? 0 : nowMs - call.endMs;
+        const sinceMs = call.endMonotonicMs === null ? 0 : nowMs - call.endMonotonicMs;
         this.#holds(sinceMs <= WINDOW_MS_MAX, `${key} was answered ${sinceMs} ms ago and is not durable`);
         call.excuse = "crash";
       }
@@ -203,6 +226,9 @@ export class Ledger {
     const events = await store.eventsOf(id, 1_000);
     const types = events.map(({ type }) => LETTERS[type] ?? "?").join("");
     this.#holds(HISTORY.test(types), `${id}: its history is out of order: ${events.map((e) => e.type).join(" ")}`);
+    const sent = events.filter(({ type }) => type === "message.sent").map(({ data }) => textOf(data, "channel"));
+    const redriven = types.includes("v");
+    this.#holds(redriven || new Set(sent).size === sent.length, `${id} is told to be sent ${sent.length} times`);
     const calls = ["email", "sms"].flatMap((channel) => this.#calls.get(`${id} ${channel}`) ?? []);
     const took = calls.some(({ outcome }) => outcome === "sent");
     if (status === "SENT") this.#holds(took, `${id} is SENT and no provider took it`);
@@ -275,6 +301,8 @@ const LETTERS: Readonly<Record<string, string>> = {
   "message.undeliverable": "e",
   "message.unroutable": "e",
   "message.redriven": "v",
+  // Tells of the job, beside it.
+  "job.redriven": "",
 };
 
 /** Accepted, perhaps delayed, routed, tried, and one end; after a failure it may be re-driven, and then again. */
