@@ -24,6 +24,17 @@ export type NewEvent = {
   readonly id?: string | null;
 };
 
+/** An event of ours: writes its data, which is the one place where that happens. */
+export function newEvent(
+  type: string,
+  subject: string,
+  timeMs: number,
+  data: JsonObject,
+  traceparent: string | null,
+): NewEvent {
+  return { type, subject, timeMs, data: JSON.stringify(data), traceparent };
+}
+
 /** An event in the journal. */
 export type RecordedEvent = {
   readonly position: Position;

@@ -13,7 +13,7 @@
 import type { Draft } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
-import type { NewEvent } from "#domain/event.ts";
+import { type NewEvent, newEvent } from "#domain/event.ts";
 import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#domain/ids.ts";
 import type { JsonObject } from "#domain/json.ts";
 import type { Lane, NewJob } from "#domain/job.ts";
@@ -26,7 +26,7 @@ import type { ExpandCarry } from "#pipeline/expand.ts";
 import { checkSend } from "#pipeline/check-send.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
 import { type CheckedIn, checkIn } from "#pipeline/claim-check.ts";
-import type { Plan } from "#pipeline/plan.ts";
+import { type Plan, planOf } from "#pipeline/plan.ts";
 import { EXPAND_QUEUE, MESSAGE_QUEUE, TRANSACTIONAL_RECIPIENTS_MAX } from "#pipeline/stages.ts";
 import type { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
@@ -86,19 +86,10 @@ export class Accepter implements Accept {
     if ("code" in claims) return { kind: "refused", problem: claims };
     const { body, blobs } = claims;
     const lane = laneOf(checked.targets);
-    const plan: Plan = {
-      id,
-      message: claims.message,
-      targets: checked.targets,
-      tree: checked.tree,
-      compiled: checked.compiled,
-      lane,
-      acceptedMs: nowMs,
-      traceparent: call.traceparent,
-      chars: call.text.length,
-    };
+    const request = { id, acceptedMs: nowMs, lane, traceparent: call.traceparent };
+    const plan = planOf(request, claims.message, checked, call.text.length);
     const draft: Draft = {
-      requests: [{ id, body, acceptedMs: nowMs, lane, traceparent: call.traceparent, archivedMs: null }],
+      requests: [{ ...request, body, archivedMs: null }],
       ...this.#firstStep(plan, call, checked.dueMs),
       ...(blobs.length === 0 ? {} : { blobs }),
       ...(call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
@@ -241,7 +232,7 @@ export function bornEvents(message: NewMessage, plan: Plan, dueMs: number): read
 }
 
 function event(type: string, subject: string, plan: Plan, data: JsonObject): NewEvent {
-  return { type, subject, timeMs: plan.acceptedMs, data: JSON.stringify(data), traceparent: plan.traceparent };
+  return newEvent(type, subject, plan.acceptedMs, data, plan.traceparent);
 }
 
 function eventName(message: SendMessage): string {

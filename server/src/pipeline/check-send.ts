@@ -2,7 +2,7 @@ import { parseDelayUntil } from "#domain/opening-hours.ts";
 import { DELAY_MS_MAX, TAG_CHARS_MAX, TAGS_MAX } from "#domain/limits.ts";
 import type { SendMessage, Target } from "#domain/notification.ts";
 import { type Problem, problem } from "#domain/problem.ts";
-import { DEFAULT_ROUTING, type RouteTree, routeTree, routingProblem } from "#domain/routing.ts";
+import { routingProblem } from "#domain/routing.ts";
 import { readTargets } from "#pipeline/targets.ts";
 import { compiledContent } from "#pipeline/compile-cache.ts";
 import type { Compiled } from "#templates/compile.ts";
@@ -11,7 +11,6 @@ export type Checked =
   | {
       readonly kind: "checked";
       readonly targets: readonly Target[];
-      readonly tree: RouteTree;
       readonly compiled: Compiled | null;
       /** When it may go; the present when at once. Opening hours in the recipient's own zone are decided later. */
       readonly dueMs: number;
@@ -40,7 +39,6 @@ export function checkSend(message: SendMessage, nowMs: number): Checked {
   return {
     kind: "checked",
     targets,
-    tree: routeTree(message.routing ?? DEFAULT_ROUTING),
     compiled: compiled === null ? null : compiled.template,
     dueMs: due,
   };

@@ -14,7 +14,7 @@
  */
 import { suppressionEffects } from "#directory/suppressions.ts";
 import type { DocumentPut } from "#domain/document.ts";
-import type { NewEvent } from "#domain/event.ts";
+import { type NewEvent, newEvent } from "#domain/event.ts";
 import { unreachable } from "#domain/invariant.ts";
 import type { JsonObject } from "#domain/json.ts";
 import { CHANNEL_TIMEOUT_MS, MESSAGE_TIMEOUT_MS, PROVIDER_TIMEOUT_MS } from "#domain/limits.ts";
@@ -167,13 +167,9 @@ class Judge {
   }
 
   event(type: string, data: JsonObject): NewEvent {
-    return {
-      type,
-      subject: this.#work.record.id,
-      timeMs: this.#nowMs,
-      data: JSON.stringify({ channel: this.#way.channel, provider: this.#provider.key, ...data }),
-      traceparent: this.#work.plan.traceparent,
-    };
+    const { record, plan } = this.#work;
+    const by = { channel: this.#way.channel, provider: this.#provider.key };
+    return newEvent(type, record.id, this.#nowMs, { ...by, ...data }, plan.traceparent);
   }
 
   /** Not now. When patience with this provider, channel or message is over, the next one, or the end. */

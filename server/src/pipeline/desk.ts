@@ -5,7 +5,6 @@ import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#do
 import { invariant } from "#domain/invariant.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
 import type { MessageRecord } from "#domain/message.ts";
-import { leavesOf } from "#domain/routing.ts";
 import { bornEvents, messageJob, newMessage } from "#pipeline/accept.ts";
 import type { Canceled, MessageDesk, Output, Resent, Why } from "#pipeline/message-desk.ts";
 import { copyFor } from "#pipeline/claim-check.ts";
@@ -117,7 +116,7 @@ export class Desk implements MessageDesk {
     const person = await this.#personOf(record, plan, events);
     const used = channelsUsed(events);
     const outputs: Output[] = [];
-    for (const leaf of leavesOf(plan.tree)) {
+    for (const leaf of plan.leaves) {
       const way = wayOf(leaf, plan, person, this.#house.providers);
       if (way.kind === "closed") continue;
       const provider = way.providers[0]?.key ?? "";

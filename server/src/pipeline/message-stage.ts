@@ -11,14 +11,14 @@
  */
 import type { DraftEffects } from "#engine/draft.ts";
 import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
-import type { NewEvent } from "#domain/event.ts";
+import { type NewEvent, newEvent } from "#domain/event.ts";
 import type { MessageId } from "#domain/ids.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { JsonObject } from "#domain/json.ts";
 import type { DeadJob, Job } from "#domain/job.ts";
 import type { NewMessage } from "#domain/message.ts";
 import { parseDelayUntil } from "#domain/opening-hours.ts";
-import { leavesOf, openLeaves } from "#domain/routing.ts";
+import { openLeaves } from "#domain/routing.ts";
 import { opensForRecipient } from "#pipeline/check-send.ts";
 import { type DeliverHouse, type Tried, tryLeaf } from "#pipeline/deliver.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
@@ -148,7 +148,7 @@ function stopBefore(work: Work, person: Person, nowMs: number): StageResult | nu
 function routed(house: MessageHouse, work: Work, person: Person, nowMs: number): NewEvent {
   const open: JsonObject[] = [];
   const closed: JsonObject[] = [];
-  for (const leaf of leavesOf(work.plan.tree)) {
+  for (const leaf of work.plan.leaves) {
     const way = wayOf(leaf, work.plan, person, house.providers);
     if (way.kind === "closed") closed.push({ entry: leaf.entry, reason: way.reason, rule: way.rule });
     else open.push({ entry: leaf.entry, channel: way.channel, provider: way.providers[0]?.key ?? "" });
@@ -164,7 +164,7 @@ function personalData(work: Work, person: Person): JsonObject | null {
 }
 
 function event(type: string, work: Work, timeMs: number, data: JsonObject): NewEvent {
-  return { type, subject: work.record.id, timeMs, data: JSON.stringify(data), traceparent: work.plan.traceparent };
+  return newEvent(type, work.record.id, timeMs, data, work.plan.traceparent);
 }
 
 /** One hold of one message's job: tries ways until none is left to try now. */
@@ -211,7 +211,7 @@ class Trip {
 
   /** @returns false when the message must be let go: a no, a shutdown, or someone else has it. */
   async #try(due: readonly number[], nowMs: number): Promise<boolean> {
-    const leaves = leavesOf(this.#work.plan.tree);
+    const { leaves } = this.#work.plan;
     let goesOn = true;
     const tries = due.map(async (index) => {
       const leaf = leaves[index];

@@ -3,7 +3,7 @@ import { isJsonObject } from "#domain/json.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { Lane } from "#domain/job.ts";
 import type { SendMessage, Target } from "#domain/notification.ts";
-import { DEFAULT_ROUTING, type RouteTree, routeTree } from "#domain/routing.ts";
+import { DEFAULT_ROUTING, type Leaf, leavesOf, type RouteTree, routeTree } from "#domain/routing.ts";
 import { readTargets } from "#pipeline/targets.ts";
 import { PLANS_CHARS_MAX } from "#pipeline/stages.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
@@ -19,6 +19,8 @@ export type Plan = {
   readonly message: SendMessage;
   readonly targets: readonly Target[];
   readonly tree: RouteTree;
+  /** The tree's leaves by their index, laid out once for all its messages. */
+  readonly leaves: readonly Leaf[];
   /** Null when the send names a template that does not exist. */
   readonly compiled: Compiled | null;
   readonly lane: Lane;
@@ -38,17 +40,18 @@ export function makePlan(
   invariant(!("code" in targets), `an accepted request names recipients (${request.id})`);
   const compiled = message.content === undefined ? null : compiledContent(message.content);
   if (compiled !== null) invariant(compiled.ok, `accepted content compiles (${request.id})`);
-  return {
-    id: request.id,
-    message,
-    targets,
-    tree: routeTree(message.routing ?? DEFAULT_ROUTING),
-    compiled: compiled === null ? null : compiled.template,
-    lane: request.lane,
-    acceptedMs: request.acceptedMs,
-    traceparent: request.traceparent,
-    chars,
-  };
+  return planOf(request, message, { targets, compiled: compiled === null ? null : compiled.template }, chars);
+}
+
+/** A plan of what has been looked at already. */
+export function planOf(
+  { id, lane, acceptedMs, traceparent }: Omit<StoredRequest, "body" | "archivedMs">,
+  message: SendMessage,
+  { targets, compiled }: Pick<Plan, "targets" | "compiled">,
+  chars: number,
+): Plan {
+  const tree = routeTree(message.routing ?? DEFAULT_ROUTING);
+  return { id, message, targets, tree, leaves: leavesOf(tree), compiled, lane, acceptedMs, traceparent, chars };
 }
 
 /** Plans by request, the recently used ones in memory. */

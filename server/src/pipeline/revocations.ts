@@ -1,4 +1,4 @@
-import { SUBSCRIPTIONS, SUPPRESSIONS, suppressionId } from "#directory/collections.ts";
+import { SUBSCRIPTIONS, SUPPRESSIONS } from "#directory/collections.ts";
 import type { Draft } from "#engine/draft.ts";
 
 /** Remembered at most; what is forgotten makes older work look itself up again, so forgetting is safe. */
@@ -45,9 +45,4 @@ export class Revocations {
     this.#floor = this.#sequence;
     this.#since.clear();
   }
-}
-
-/** Under which key a no to this address would be noted. */
-export function addressKey(channel: string, address: string): string {
-  return suppressionId(channel, address);
 }

@@ -10,7 +10,7 @@
  */
 import type { DraftEffects } from "#engine/draft.ts";
 import type { StageResult } from "#engine/stage.ts";
-import type { NewEvent } from "#domain/event.ts";
+import { type NewEvent, newEvent } from "#domain/event.ts";
 import type { JobEnd } from "#domain/job.ts";
 import type { MessageReason, MessageStatus } from "#domain/message.ts";
 import { stateOf } from "#domain/routing.ts";
@@ -68,10 +68,9 @@ export function endEffects(
 ): DraftEffects {
   const { status, reason, error, rule } = ending;
   const type = `message.${status.toLowerCase()}`;
-  const data = JSON.stringify({ reason, error, rule });
   return {
     patches: [{ id: record.id, status, reason, error }],
-    events: [...before, { type, subject: record.id, timeMs, data, traceparent }],
+    events: [...before, newEvent(type, record.id, timeMs, { reason, error, rule }, traceparent)],
   };
 }
 

@@ -16,11 +16,6 @@ export function richOf(build: Build, element: JsonObject, path: string): Inline[
   return plainInline(build.text(element["content"], `${path}.content`));
 }
 
-/** True for the types that stand inside a line. */
-export function isRichType(type: unknown): boolean {
-  return type === "string" || type === "link" || type === "img";
-}
-
 export function richChild(build: Build, child: JsonObject, path: string): Inline[] {
   if (!build.countElement(path)) return [];
   const said = localizedInline(build, child, path);
