@@ -1,13 +1,15 @@
+import { type Packed, packUnits, unpackUnits } from "#drivers/sqlite/packing.ts";
 import { OperatorFault, type OperatorFaultCode } from "#domain/faults.ts";
-import { StoreFault } from "#ports/store.ts";
+import { StoreFault, type Unit } from "#ports/store.ts";
 
 /**
  * Between the threads go flat arrays, which are cheap to clone, holding arguments and answers as JSON text, which V8
- * reads and writes faster than it clones nested objects. What is asked within one turn of the event loop goes together.
+ * reads and writes faster than it clones nested objects. Units, which are most of it, are flat themselves. What is
+ * asked within one turn of the event loop goes together.
  */
 
-/** Five entries per call: its number, the name of the method, the wall and the monotonic clock, the arguments in JSON. */
-export type AskedMessage = (number | string)[];
+/** Five entries per call: its number, the name of the method, the wall and the monotonic clock, the arguments. */
+export type AskedMessage = (number | string | Packed)[];
 export const ASKED_STRIDE = 5;
 /** The name of the last call. */
 export const CLOSE = "close";
@@ -16,6 +18,19 @@ export const CLOSE = "close";
 export type AnsweredMessage = (number | string)[];
 export const ANSWERED_STRIDE = 3;
 export const [VALUE, THROWN] = [0, 1];
+
+/** Takes units and nothing else. */
+const COMMIT = "commit";
+
+export function writeArgs(name: string, args: readonly unknown[]): string | Packed {
+  // `Ask` has checked what `commit` is called with.
+  return name === COMMIT ? packUnits(args[0] as readonly Unit[]) : JSON.stringify(args);
+}
+
+/** @param written by `writeArgs` */
+export function readArgs(written: AskedMessage[number] | undefined): readonly unknown[] {
+  return Array.isArray(written) ? [unpackUnits(written)] : (JSON.parse(String(written)) as readonly unknown[]);
+}
 
 type Thrown = {
   readonly kind: "store" | "operator" | "bug";

@@ -9,6 +9,7 @@ import {
   CLOSE,
   readThrown,
   THROWN,
+  writeArgs,
 } from "#drivers/sqlite/protocol.ts";
 import type { CoreData } from "#drivers/sqlite/worker.ts";
 import { invariant } from "#domain/invariant.ts";
@@ -71,7 +72,7 @@ export class WorkerLink<Core> implements AsyncDisposable {
     this.#pending.set(call, pending);
     if (this.#asked.length === 0) queueMicrotask(() => this.#flush());
     const { wallMs, monotonicMs } = this.#now();
-    this.#asked.push(call, name, wallMs, monotonicMs, JSON.stringify(args));
+    this.#asked.push(call, name, wallMs, monotonicMs, writeArgs(name, args));
   }
 
   #flush(): void {

@@ -5,11 +5,12 @@ import {
   CLOSE,
   ASKED_STRIDE,
   type AnsweredMessage,
+  readArgs,
   THROWN,
   VALUE,
   writeThrown,
 } from "#drivers/sqlite/protocol.ts";
-import { Database } from "#drivers/sqlite/database.ts";
+import { Database, LostLog } from "#drivers/sqlite/database.ts";
 import { ReadCore } from "#drivers/sqlite/read-core.ts";
 import { WriteCore } from "#drivers/sqlite/write-core.ts";
 
@@ -30,17 +31,20 @@ port.on("message", (asked: AskedMessage) => {
   for (let at = 0; at < asked.length; at += ASKED_STRIDE) {
     const [call, name, wallMs, monotonicMs, args] = asked.slice(at, at + ASKED_STRIDE);
     try {
-      const value = name === CLOSE ? core[Symbol.dispose]() : ask(String(name), { wallMs, monotonicMs }, String(args));
-      answered.push(call ?? 0, VALUE, JSON.stringify(value ?? null));
+      const value =
+        name === CLOSE ? core[Symbol.dispose]() : ask(String(name), { wallMs, monotonicMs }, readArgs(args));
+      answered.push(Number(call), VALUE, JSON.stringify(value ?? null));
     } catch (error) {
-      answered.push(call ?? 0, THROWN, writeThrown(error));
+      // Ends the thread and with it the process (`WorkerLink`).
+      if (error instanceof LostLog) throw error;
+      answered.push(Number(call), THROWN, writeThrown(error));
     }
   }
   port.postMessage(answered);
 });
 
-function ask(name: string, now: unknown, args: string): unknown {
+function ask(name: string, now: unknown, args: readonly unknown[]): unknown {
   const method = methods[name];
   invariant(method !== undefined, `${name} is a method of the core`);
-  return method.call(core, now, ...(JSON.parse(args) as unknown[]));
+  return method.call(core, now, ...args);
 }
