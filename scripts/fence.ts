@@ -55,7 +55,7 @@ const NOT_FOR: Readonly<Record<string, readonly string[]>> = {
   app: ["cli", "bench", "test"],
   cli: ["test"],
   bench: [],
-  test: [],
+  test: ["bench"],
   examples: [],
   scripts: [],
   conformance: ["test"],

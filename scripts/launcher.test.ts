@@ -89,6 +89,7 @@ test("the packages that it looks for are those that are installed, in the same v
     optionalDependencies: Record<string, string>;
   };
   const launcher = readFileSync(LAUNCHER, "utf8");
-  for (const name of Object.keys(optionalDependencies)) assert.ok(launcher.includes(`"${name}"`), name);
-  assert.equal(new Set(Object.values(optionalDependencies)).size, 1);
+  const nodes = Object.entries(optionalDependencies).filter(([name]) => name.startsWith("node-"));
+  for (const [name] of nodes) assert.ok(launcher.includes(`"${name}"`), name);
+  assert.equal(new Set(nodes.map(([, version]) => version)).size, 1);
 });

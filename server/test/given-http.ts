@@ -11,8 +11,12 @@ import { systemSecrets } from "#drivers/system/secrets.ts";
 import { Engine } from "#engine/engine.ts";
 import { openRegistry } from "#observers/metrics/registry.ts";
 import type { Accept } from "#pipeline/accept.ts";
+import { HeldDesk } from "#pipeline/held-desk.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
+import { Plans } from "#pipeline/plan.ts";
+import { buildPipeline } from "#pipeline/pipeline.ts";
 import { type LogFields, silentLog } from "#ports/log.ts";
+import type { Provider } from "#ports/provider.ts";
 import type { Store } from "#ports/store.ts";
 
 /** Keys that open a given door. */
@@ -26,7 +30,11 @@ export const AUTH = { authorization: `Bearer ${FULL_KEY}` };
 export const JSON_HEADERS = { ...AUTH, "content-type": "application/json" };
 
 /** Parts of the house that a test brings along; the rest is real, in memory, with an accept that commits a message. */
-export type Given = Partial<Omit<HttpHouse, "engine">> & { readonly store?: Store };
+export type Given = Partial<Omit<HttpHouse, "engine">> & {
+  readonly store?: Store;
+  /** Carries what is accepted, through the real pipeline; without them an accept that only commits. */
+  readonly providers?: readonly Provider[];
+};
 
 /** A door over a real engine and a store in memory, with its keys, without a port. */
 export async function givenHouse(given: Given = {}) {
@@ -42,6 +50,24 @@ export async function givenHouse(given: Given = {}) {
   };
   const engine = new Engine({ store, clock, dice, log, meter });
   const secrets = given.secrets ?? systemSecrets(new Uint8Array(32).fill(7));
+  const blobs = given.blobs ?? openMemoryBlobStore({ clock });
+  const publicUrl = "http://127.0.0.1:3300";
+  const pipeline =
+    given.providers === undefined
+      ? {
+          accept: plainAccept(engine),
+          desk: emptyDesk(),
+          held: new HeldDesk(engine, new Plans(store, blobs)),
+        }
+      : buildPipeline({
+          engine,
+          blobs,
+          secrets,
+          providers: given.providers,
+          publicUrl: () => publicUrl,
+          onUnknown: "retry",
+          deadlines: { inMs: null, late: "drop" },
+        });
   await engine.start();
   const house: HttpHouse = {
     engine,
@@ -52,13 +78,12 @@ export async function givenHouse(given: Given = {}) {
     meter,
     secrets,
     metrics: registry,
-    accept: plainAccept(engine),
-    desk: emptyDesk(),
-    blobs: openMemoryBlobStore({ clock }),
+    ...pipeline,
+    blobs,
     started: () => true,
     settings: {
       version: "0.1.0",
-      publicUrl: "http://127.0.0.1:3300",
+      publicUrl,
       localTokenDigest: secrets.digest(LOCAL_TOKEN),
       metricsNeedKey: false,
     },

@@ -3,6 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
+import { csvLine } from "#cli/csv.ts";
+import { importCsv } from "#cli/csv-import.ts";
 import { readColumns } from "#cli/csv-columns.ts";
 import { EXIT } from "#cli/exit.ts";
 import { object, rows } from "#cli/json.ts";
@@ -231,4 +234,74 @@ test("a header is understood in the words that people use", () => {
   assert.deepEqual(columns.rowOf([" a@b.c ", "Ada", "+46"]), {
     row: { email: "a@b.c", given_name: "Ada", phone_number: "+46" },
   });
+});
+
+/** What people have in their tables, and what would harm a reader that is not careful. */
+const cell = fc.oneof(
+  fc.constantFrom(
+    "",
+    " ",
+    '"',
+    '""',
+    "a,b",
+    "a;b",
+    "a\tb",
+    "a\nb",
+    "a\r\nb",
+    "=1+1",
+    "\u0000",
+    "__proto__",
+    "Umeå",
+    "💥",
+    "'",
+    "\\",
+  ),
+  fc.string({ unit: "grapheme", maxLength: 12 }),
+);
+
+test("any table that was written is read row by row as it was, however often the import is stopped on the way", async () => {
+  using folder = new Folder();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 20 }),
+      fc.constantFrom(1, 2, 20, 2_300),
+      fc.constantFrom(",", ";", "\t"),
+      fc.boolean(),
+      fc.array(fc.constantFrom("gone", "stop", "fine"), { maxLength: 4 }),
+      async (cells, count, separator, marked, fates) => {
+        const table = Array.from({ length: count }, (_, at) => [`u${at}`, ...(cells[at % cells.length] ?? ["", ""])]);
+        const lines = [["user_id", "city", "data.note"], ...table].map((fields) => csvLine(fields, separator));
+        const file = join(folder.path, "any.csv");
+        writeFileSync(file, `${marked ? "\uFEFF" : ""}${lines.join("")}`);
+        const expected = table.map(([user_id = "", city = "", note = ""]) => ({
+          user_id,
+          ...(city.trim() === "" ? {} : { city: city.trim() }),
+          ...(note.trim() === "" ? {} : { data: { note: note.trim() } }),
+        }));
+        const sent: JsonObject[] = [];
+        const left = [...fates];
+        for (let whole = false; !whole; ) {
+          const stop = new AbortController();
+          const send = async (batch: readonly JsonObject[]) => {
+            const fate = left.shift();
+            if (fate === "gone") throw new Error("nobody answers");
+            if (fate === "stop") stop.abort();
+            sent.push(...batch);
+            return [];
+          };
+          const plan = { file, list: "news", maps: new Map(), separator: null, restart: false, send };
+          try {
+            const report = await importCsv({ ...plan, onProgress: () => {}, signal: stop.signal });
+            whole = report.whole;
+            if (whole) assert.deepEqual([report.imported, report.rejected], [count, 0]);
+          } catch (error) {
+            assert.match(String(error), /nobody answers/);
+          }
+        }
+        assert.deepEqual(sent, expected);
+        assert.ok(!existsSync(`${file}.tidings-progress`));
+      },
+    ),
+    { numRuns: 40 },
+  );
 });

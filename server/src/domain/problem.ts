@@ -9,6 +9,15 @@ export type Problem = {
 
 /** Everything that a caller or an operator can be told, with the HTTP status that goes with it and a hint. */
 export const FAULTS = {
+  "http.malformed": {
+    status: 400,
+    hint: "Look at the client, or at a proxy between: RFC 9112 says how a call is written.",
+  },
+  "http.head_too_large": {
+    status: 431,
+    hint: "Path and headers together may have 16 KB; long things belong in the body.",
+  },
+  "http.too_slow": { status: 408, hint: "Send the whole call sooner; the head within 15 s, all of it within 60 s." },
   "request.malformed": { status: 400, hint: "The body must be JSON in UTF-8; the message says where it is not." },
   "request.invalid": { status: 400, hint: "The message names the field and what it should be." },
   "request.too_large": { status: 413, hint: "A request may have 6 MB; upload attachments first and name them by id." },

@@ -78,13 +78,17 @@ export function openLeaves(tree: RouteTree, leaf: (index: number) => LeafState):
   return open;
 }
 
-/** Whether something else would be tried if this leaf failed. */
+/** Whether giving this leaf up can open one that would else stay closed. */
 export function hasFallback(tree: RouteTree, index: number, leaf: (index: number) => LeafState): boolean {
+  const atWorst = (at: number): LeafState => (leaf(at) === "open" ? "failed" : leaf(at));
   for (const [at, node] of tree.nodes.entries()) {
     const inside = "entry" in node ? node.index === index : leavesOf(node).some((below) => below.index === index);
     if (!inside) continue;
     if (!("entry" in node) && hasFallback(node, index, leaf)) return true;
     if (tree.method === "all") return false;
+    // What stands beside it may have reached them already; then nothing behind is tried, whatever becomes of it.
+    const worst = "entry" in node ? "failed" : stateOf(node, atWorst);
+    if (worst === "sent" || worst === "held") return false;
     return tree.nodes.slice(at + 1).some((later) => {
       const state = "entry" in later ? leaf(later.index) : stateOf(later, leaf);
       return state === "open";

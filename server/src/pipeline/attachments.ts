@@ -1,4 +1,5 @@
 import type { Attachment } from "#domain/content.ts";
+import type { RequestId } from "#domain/ids.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
 import { ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX } from "#domain/limits.ts";
 import type { SendMessage } from "#domain/notification.ts";
@@ -52,15 +53,24 @@ export function extractAttachments(message: SendMessage, blobId: (index: number)
   return { kind: "files", message: replaced, files, uploads };
 }
 
-/** The attachments of an override after accept: every file is a blob. */
-export function attachmentsOf(override: JsonObject): readonly Attachment[] {
+/** The blob of a request's n-th file. */
+export function fileBlob(owner: RequestId, index: number): string {
+  return `${owner}-a${index}`;
+}
+
+/**
+ * The attachments of an override after accept: every file is a blob of that request. What names any other blob was not
+ * written by accept (`override.body` is free for all), and another request's files are nobody's business.
+ */
+export function attachmentsOf(override: JsonObject, owner: RequestId): readonly Attachment[] {
   const list = override["attachments"];
   if (!Array.isArray(list)) return [];
   const found: Attachment[] = [];
   for (const entry of list as readonly Json[]) {
     if (!isJsonObject(entry)) continue;
     const { filename, contentType, blob, bytes } = entry;
-    if (typeof filename === "string" && typeof contentType === "string" && typeof blob === "string") {
+    if (typeof filename !== "string" || typeof contentType !== "string" || typeof blob !== "string") continue;
+    if (blob.startsWith(fileBlob(owner, 0).slice(0, -1))) {
       found.push({ filename, contentType, blob, bytes: typeof bytes === "number" ? bytes : 0 });
     }
   }
@@ -68,9 +78,9 @@ export function attachmentsOf(override: JsonObject): readonly Attachment[] {
 }
 
 /** The blobs that hold a message's attachments, after accept. */
-export function readBlobNames(message: SendMessage): readonly string[] {
+export function readBlobNames(message: SendMessage, owner: RequestId): readonly string[] {
   const options = [...Object.values(message.channels ?? {}), ...Object.values(message.providers ?? {})];
-  return options.flatMap(({ override }) => attachmentsOf(override ?? {}).map(({ blob }) => blob));
+  return options.flatMap(({ override }) => attachmentsOf(override ?? {}, owner).map(({ blob }) => blob));
 }
 
 /** The same message with its attachments in other blobs. */

@@ -1,13 +1,26 @@
 import type { RequestId } from "#domain/ids.ts";
-import type { Json } from "#domain/json.ts";
+import { isJsonObject, type Json } from "#domain/json.ts";
 import { INLINE_FIELD_BYTES_MAX } from "#domain/limits.ts";
 import type { SendMessage } from "#domain/notification.ts";
-import { type InlineFile, readBlobNames, renameBlobs } from "#pipeline/attachments.ts";
+import { fileBlob, type InlineFile, readBlobNames, renameBlobs } from "#pipeline/attachments.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Effects } from "#ports/store.ts";
 
 /** Where a field that was too large to keep in the row lies instead: `{"$blob": id}`. */
-export const BLOB_REFERENCE = "$blob";
+const BLOB_REFERENCE = "$blob";
+
+/**
+ * The blob that holds a field of this request; null for a field that is there itself. Whoever writes such a reference
+ * into a call cannot know the id that the call will get, so theirs is a value like any other.
+ */
+export function fieldBlobOf(value: Json, owner: RequestId): string | null {
+  const blob = isJsonObject(value) ? value[BLOB_REFERENCE] : undefined;
+  return typeof blob === "string" && blob.startsWith(fieldBlobs(owner)) ? blob : null;
+}
+
+function fieldBlobs(owner: RequestId): string {
+  return `${owner}-f`;
+}
 
 /** A request as its row keeps it, and the blobs that its commit must name. */
 export type CheckedIn = { readonly body: string; readonly blobs: NonNullable<Effects["blobs"]> };
@@ -34,7 +47,7 @@ export async function checkIn(
       kept[field] = value;
       continue;
     }
-    const blob = `${given.id}-f${fields.length}`;
+    const blob = `${fieldBlobs(given.id)}${fields.length}`;
     fields.push({ blob, bytes: new TextEncoder().encode(text) });
     kept[field] = { [BLOB_REFERENCE]: blob };
   }
@@ -50,15 +63,16 @@ export async function checkIn(
 export async function copyFor(
   blobs: BlobStore,
   id: RequestId,
-  message: SendMessage,
+  { id: from, message }: { readonly id: RequestId; readonly message: SendMessage },
 ): Promise<CheckedIn & { readonly message: SendMessage }> {
   const names = new Map<string, string>();
   const files: InlineFile[] = [];
-  for (const blob of readBlobNames(message)) {
+  for (const blob of readBlobNames(message, from)) {
     const bytes = await blobs.get(blob);
     if (bytes === null || names.has(blob)) continue;
-    names.set(blob, `${id}-a${files.length}`);
-    files.push({ blob: `${id}-a${files.length}`, bytes });
+    const own = fileBlob(id, files.length);
+    names.set(blob, own);
+    files.push({ blob: own, bytes });
   }
   const own = files.length === 0 ? message : renameBlobs(message, (blob) => names.get(blob) ?? blob);
   return { message: own, ...(await checkIn(blobs, { id, message: own, files, text: null })) };

@@ -1,5 +1,4 @@
 import type { Json, JsonObject } from "#domain/json.ts";
-import { isJsonObject } from "#domain/json.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { Lane } from "#domain/job.ts";
 import type { SendMessage, Target } from "#domain/notification.ts";
@@ -8,7 +7,7 @@ import { readTargets } from "#pipeline/targets.ts";
 import { PLANS_CHARS_MAX } from "#pipeline/stages.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Store, StoredRequest } from "#ports/store.ts";
-import { BLOB_REFERENCE } from "#pipeline/claim-check.ts";
+import { fieldBlobOf } from "#pipeline/claim-check.ts";
 import { compiledContent } from "#pipeline/compile-cache.ts";
 import type { Compiled } from "#templates/compile.ts";
 import { invariant } from "#domain/invariant.ts";
@@ -80,7 +79,8 @@ export class Plans {
       if (request === null) continue;
       const plan = makePlan(request, await this.#read(request), request.body.length);
       plans.set(request.id, plan);
-      this.keep(plan);
+      // A request to one person is read once, or again after a while: keeping those would fill the memory for nothing.
+      if (isForMany(plan)) this.keep(plan);
     }
     return plans;
   }
@@ -101,17 +101,26 @@ export class Plans {
     // Only accept writes requests, and only after the schema was checked.
     const { message } = JSON.parse(request.body) as { message: SendMessage };
     const whole: Record<string, Json> = {};
-    for (const [field, value] of Object.entries(message)) whole[field] = await this.#resolve(value);
+    for (const [field, value] of Object.entries(message)) whole[field] = await this.#resolve(value, request.id);
     return whole;
   }
 
-  async #resolve(value: Json): Promise<Json> {
-    const id = isJsonObject(value) ? value[BLOB_REFERENCE] : undefined;
-    if (typeof id !== "string") return value;
+  async #resolve(value: Json, owner: RequestId): Promise<Json> {
+    const id = fieldBlobOf(value, owner);
+    if (id === null) return value;
     const bytes = await this.#blobs.get(id);
     invariant(bytes !== null, `a blob that was committed exists (${id})`);
     return JSON.parse(new TextDecoder().decode(bytes)) as Json;
   }
+}
+
+function isForMany({ targets: [first, ...others] }: Plan): boolean {
+  return others.length > 0 || first?.kind !== "person";
+}
+
+/** What it is about, as listings show it: the event's name, or the template. */
+export function eventName(message: SendMessage): string {
+  return message.metadata?.event ?? message.template ?? "";
 }
 
 /** The data of one entry of `to` over the message's own. */

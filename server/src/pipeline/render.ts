@@ -84,7 +84,7 @@ function contentOf(
 ): Content {
   switch (channel) {
     case "email":
-      return emailContent(rendered, override, person, unsubscribe);
+      return emailContent(rendered, override, person, unsubscribe, attachmentsOf(override, work.plan.id));
     case "sms":
       return { channel, to: String(addressOf(channel, person)), text: textIn(override, "body") ?? smsText(rendered) };
     case "push":
@@ -117,6 +117,7 @@ function emailContent(
   override: JsonObject,
   person: Person,
   unsubscribe: string | null,
+  attachments: EmailContent["attachments"],
 ): EmailContent {
   const raw = rendered.raw ?? {};
   return {
@@ -129,7 +130,7 @@ function emailContent(
     subject: textIn(override, "subject") ?? textIn(raw, "subject") ?? rendered.title,
     html: textIn(override, "html") ?? textIn(raw, "html") ?? rendered.html,
     text: textIn(override, "text") ?? textIn(raw, "text") ?? rendered.text,
-    attachments: attachmentsOf(override),
+    attachments,
     unsubscribe: unsubscribe === null ? null : { url: unsubscribe },
   };
 }

@@ -121,6 +121,71 @@ test("an address from the data cannot leave its attribute, nor lead to a script"
   );
 });
 
+/** Every place where somebody's data can stand, by the context that it would have to break out of. */
+const POSITIONS: Readonly<Record<string, (slot: string) => JsonObject>> = {
+  "a text": (slot) => ({ type: "text", content: `a${slot}b` }),
+  "a heading": (slot) => ({ type: "text", text_style: "h1", content: `a${slot}b` }),
+  "markdown": (slot) => ({ type: "text", format: "markdown", content: `- **a${slot}b**\n- _${slot}x_ \`${slot}y\`` }),
+  "a markdown link": (slot) => ({
+    type: "text",
+    format: "markdown",
+    content: `[a${slot}b](https://example.com/${slot}?q=${slot})`,
+  }),
+  "a quote": (slot) => ({ type: "quote", content: `a${slot}b` }),
+  "a list": (slot) => ({ type: "list", elements: [{ type: "list-item", content: `a${slot}b` }] }),
+  "a string": (slot) => ({ type: "text", elements: [{ type: "string", content: `a${slot}b`, bold: true }] }),
+  "a translation": (slot) => ({ type: "text", content: "x", locales: { de: { content: `a${slot}b` } } }),
+  "a turn of a loop": () => ({
+    type: "group",
+    loop: "data.list",
+    elements: [{ type: "text", content: "a{{$.item}}b" }],
+  }),
+  "an attribute": (slot) => ({ type: "image", src: "https://example.com/i.png", alt_text: `a${slot}b` }),
+  "the address of an image": (slot) => ({ type: "image", src: `https://example.com/${slot}.png?v=${slot}` }),
+  "the address of a button": (slot) => ({
+    type: "action",
+    content: `a${slot}b`,
+    href: `https://example.com/${slot}?q=${slot}#${slot}`,
+  }),
+  "the address of a link": (slot) => ({
+    type: "text",
+    elements: [{ type: "link", content: `a${slot}b`, href: `https://example.com/?q=${slot}` }],
+  }),
+  "own markup": (slot) => ({
+    type: "html",
+    content: `<p title="a${slot}b" class='a${slot}b' id=a${slot}b>a${slot}b<a href="https://example.com/?q=${slot}">x</a></p>`,
+  }),
+};
+
+for (const [name, elementOf] of Object.entries(POSITIONS)) {
+  test(`data in ${name} stays in its place, on every channel`, () => {
+    const compiled = compileContent({
+      version: "2022-01-01",
+      elements: [{ type: "meta", title: "a{{x}}b" }, elementOf("{{x}}")],
+    });
+    assert.ok(compiled.ok, compiled.ok ? "" : JSON.stringify(compiled.faults));
+    const say = (x: string, channel: "email" | "sms" | "push") => {
+      const said = compiled.template.render({ channel, provider: "x" }, scopeOf({ x, list: [x] }, { locale: "de" }));
+      assert.ok(said.ok);
+      return said;
+    };
+    const expected = skeletonOf(inDoubleQuotes(say("x", "email").html));
+    fc.assert(
+      fc.property(nasty, (x) => {
+        assert.deepEqual(skeletonOf(inDoubleQuotes(say(x, "email").html)), expected);
+        // The title becomes a header field.
+        for (const channel of ["email", "sms", "push"] as const) assert.doesNotMatch(say(x, channel).title, /[\r\n]/);
+      }),
+      { numRuns: 100 },
+    );
+  });
+}
+
+/** Attributes that somebody wrote in single quotes, as the reader above takes them. */
+function inDoubleQuotes(html: string): string {
+  return html.replaceAll(/='([^'"<>]*)'/g, '="$1"');
+}
+
 test("any JSON is either compiled or refused with reasons, and what compiles renders", () => {
   const word = fc.constantFrom(
     "text",

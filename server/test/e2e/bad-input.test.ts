@@ -100,6 +100,46 @@ test("a line break in an address is refused; in a subject it becomes a space, no
   assert.equal(mailHost.to("evil@example.com").length, 0);
 });
 
+test("a line break in what becomes a header field is no header field: the mail goes without, or not at all", async () => {
+  const evil = "\r\nX-Evil: 1\r\nBcc: evil@example.com\r\n\r\n<h1>x</h1>";
+  const overrides = {
+    subject: { subject: `S${evil}` },
+    from: { from: `us@example.com${evil}` },
+    reply: { reply_to: `re@example.com${evil}` },
+    cc: { cc: `cc@example.com${evil}` },
+    bcc: { bcc: [`bcc@example.com${evil}`] },
+    file: { attachments: [{ filename: `f${evil}.txt`, contentType: "text/plain", data: "QUFB" }] },
+  };
+  const ends: Record<string, string> = {};
+  for (const [name, override] of Object.entries(overrides)) {
+    const email = `header-${name}@example.com`;
+    const id = await program.send({ to: { email }, content, channels: { email: { override } } });
+    const { status } = await until(`${name} comes to its end`, async () => {
+      const message = await program.get<{ status: string }>(`/messages/${id}`);
+      return ["SENT", "UNDELIVERABLE"].includes(message.status) ? message : null;
+    });
+    ends[name] = status;
+    const [mail] = mailHost.to(email);
+    assert.equal(mail === undefined, status === "UNDELIVERABLE", name);
+    if (mail === undefined) continue;
+    const { headers } = await read(mail);
+    assert.ok(
+      headers.every(({ key }) => !["x-evil", "bcc"].includes(key)),
+      name,
+    );
+  }
+  assert.equal(mailHost.to("evil@example.com").length, 0);
+  // A name can lose its line break; an address with one is none.
+  assert.deepEqual(ends, {
+    subject: "SENT",
+    from: "UNDELIVERABLE",
+    reply: "UNDELIVERABLE",
+    cc: "UNDELIVERABLE",
+    bcc: "UNDELIVERABLE",
+    file: "SENT",
+  });
+});
+
 test("a profile whose address is two addresses is kept, and a message to it ends with a reason and reaches neither", async () => {
   await program.call("POST", "/profiles/two", { profile: { email: "one@example.com, two@example.com" } });
   const id = await program.send({ to: { user_id: "two" }, content });

@@ -1,3 +1,4 @@
+import { decodeText } from "#doors/http/body.ts";
 import { refusal, type TextAnswer } from "#doors/http/answer.ts";
 
 /** Longest cursor that we ever gave out, with room: a message id with its time. */
@@ -11,7 +12,7 @@ export function encodeCursor(place: string): string {
 /** The place that a cursor of ours stands for; null when it is none of ours. */
 export function decodeCursor(cursor: string): string | null {
   if (cursor.length > CURSOR_CHARS_MAX || !/^[\w-]+$/.test(cursor)) return null;
-  const text = Buffer.from(cursor, "base64url").toString("utf8");
+  const text = decodeText(Buffer.from(cursor, "base64url")) ?? "";
   return text.startsWith("1:") ? text.slice(2) : null;
 }
 

@@ -1,9 +1,16 @@
-import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { NO_CONTENT, refusal } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { openKeyring } from "#doors/http/keyring.ts";
-import { CLOSE_GRACE_MS, HEADERS_MS_MAX, KEEP_ALIVE_MS, PARAM_CHARS_MAX, REQUEST_MS_MAX } from "#doors/http/limits.ts";
+import {
+  CLOSE_GRACE_MS,
+  HEADERS_MS_MAX,
+  KEEP_ALIVE_MS,
+  PARAM_CHARS_MAX,
+  PATIENCE_CHECK_MS,
+  REQUEST_MS_MAX,
+} from "#doors/http/limits.ts";
+import { ALLOWED, answerToConnect, hostProblem, noiseAnswerer } from "#doors/http/noise.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { registerAll } from "#doors/http/routes/all.ts";
 import { answerToFault, type Doorway, server, write } from "#doors/http/serve.ts";
@@ -23,9 +30,9 @@ export interface HttpDoor extends AsyncDisposable {
  */
 export async function openHttpDoor(
   house: HttpHouse,
-  listen: { readonly port: number; readonly host: string },
+  listen: { readonly port: number; readonly host: string; readonly patience?: Patience },
 ): Promise<HttpDoor> {
-  const { app, close } = await buildHttpApp(house);
+  const { app, close } = await buildHttpApp(house, listen.patience);
   let url: string;
   try {
     url = await app.listen({ port: listen.port, host: listen.host });
@@ -39,9 +46,15 @@ export async function openHttpDoor(
   return { url, [Symbol.asyncDispose]: close };
 }
 
+/** How long a call may take to arrive, and how often that is looked at. */
+export type Patience = { readonly headMs: number; readonly requestMs: number; readonly checkMs: number };
+
+const PATIENCE: Patience = { headMs: HEADERS_MS_MAX, requestMs: REQUEST_MS_MAX, checkMs: PATIENCE_CHECK_MS };
+
 /** The door without its port, for `inject` in tests. */
 export async function buildHttpApp(
   house: HttpHouse,
+  patience = PATIENCE,
 ): Promise<{ readonly app: FastifyInstance; readonly close: () => Promise<void> }> {
   const closing = new AbortController();
   const doorway: Doorway = {
@@ -49,22 +62,33 @@ export async function buildHttpApp(
     keyring: openKeyring(house),
     budget: { bytes: 0 },
     running: new Set(),
+    answering: new WeakMap(),
     closing: closing.signal,
   };
   const app = Fastify({
     logger: false,
     return503OnClosing: false,
-    requestTimeout: REQUEST_MS_MAX,
+    requestTimeout: patience.requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX, ignoreTrailingSlash: true },
-    http: { headersTimeout: HEADERS_MS_MAX },
+    http: {
+      headersTimeout: patience.headMs,
+      connectionsCheckingInterval: patience.checkMs,
+      // A call without a host, or with two, is refused in our own form. Of other headers given twice, Node would take
+      // the first in silence, where a proxy before us may have looked at the last.
+      requireHostHeader: false,
+      joinDuplicateHeaders: true,
+    },
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
-    clientErrorHandler: answerToNoise,
+    clientErrorHandler: noiseAnswerer(doorway.answering),
     frameworkErrors: (_error, request, reply) => {
       reply.hijack();
       write(reply.raw, BAD_PATH, traceOf(request.raw.headers["traceparent"], house.dice), closing.signal.aborted);
     },
   });
+  app.server.on("connect", answerToConnect);
+  // RFC 9110 §10.1.1 leaves it to us whether an expectation that nobody knows is a reason to refuse.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   const docs: RouteDoc[] = [];
   const routes: Routes = {
     add: (route) => {
@@ -79,7 +103,8 @@ export async function buildHttpApp(
   };
   let openApi: string | null = null;
   registerAll(routes, house, () => (openApi ??= writeOpenApi(docs, house.settings)));
-  app.setNotFoundHandler((request, reply) => nowhere(request, reply, docs, doorway));
+  // Not as fastify's handler of 404, which would read and judge the body first.
+  app.addHook("onRequest", (request, reply, goOn) => (request.is404 ? nowhere(request, reply, docs, doorway) : goOn()));
   app.setErrorHandler((fault, request, reply) => {
     const trace = traceOf(request.raw.headers["traceparent"], house.dice);
     reply.hijack();
@@ -109,13 +134,15 @@ const BAD_PATH = refusal("request.invalid", "The path is not valid: percent-enco
 function nowhere(request: FastifyRequest, reply: FastifyReply, docs: readonly RouteDoc[], doorway: Doorway): void {
   reply.hijack();
   const trace = traceOf(request.raw.headers["traceparent"], doorway.house.dice);
-  const allow = methodsOf(request.url, docs);
+  // `OPTIONS *` asks the server as a whole (RFC 9112 §3.2.4).
+  const allow = request.url === "*" && request.method === "OPTIONS" ? ALLOWED : methodsOf(request.url, docs);
   const answer =
-    request.method === "OPTIONS" && allow !== null
+    hostProblem(request.raw) ??
+    (request.method === "OPTIONS" && allow !== null
       ? { ...NO_CONTENT, headers: { allow } }
       : allow === null
         ? refusal("route.unknown", "There is nothing at this path.")
-        : refusal("route.method", `This path answers ${allow}.`, { allow });
+        : refusal("route.method", `This path answers ${allow}.`, { allow }));
   write(reply.raw, answer, trace, doorway.closing.aborted);
 }
 
@@ -133,24 +160,6 @@ function methodsOf(url: string, docs: readonly RouteDoc[]): string | null {
   if (methods.size === 0) return null;
   if (methods.has("GET")) methods.add("HEAD");
   return [...methods, "OPTIONS"].join(", ");
-}
-
-/** What cannot be read as HTTP at all: an answer if the socket still takes one. */
-function answerToNoise(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const status =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? "431 Request Header Fields Too Large"
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? "408 Request Timeout"
-        : "400 Bad Request";
-  const { body } = refusal("request.malformed", `This is not a request that HTTP/1.1 knows (${status.slice(4)}).`);
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body ?? "")}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }
 
 async function closeDown(

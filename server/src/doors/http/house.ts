@@ -1,5 +1,6 @@
 import type { Engine } from "#engine/engine.ts";
 import type { Accept } from "#pipeline/accept.ts";
+import type { HeldDesk } from "#pipeline/held-desk.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -15,6 +16,7 @@ export type HttpHouse = {
   readonly store: Store;
   readonly accept: Accept;
   readonly desk: MessageDesk;
+  readonly held: HeldDesk;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly dice: Dice;

@@ -6,6 +6,8 @@ export const SWALLOWED_BYTES_MAX = 32 * 1024 * 1024;
 export const REQUEST_MS_MAX = 60_000;
 /** Longest time for the head of a request to arrive; a real client sends it in one packet. */
 export const HEADERS_MS_MAX = 15_000;
+/** How often connections are looked at that take too long; on top of the two times above. */
+export const PATIENCE_CHECK_MS = 5_000;
 /** How long an idle connection is kept, longer than the minute after which load balancers let go of theirs. */
 export const KEEP_ALIVE_MS = 72_000;
 /** Longest path segment: an unsubscribe token seals a list id, a user id and a message id at their longest (3.3 KB). */

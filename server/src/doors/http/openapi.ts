@@ -4,6 +4,14 @@ import type { HttpSettings } from "#doors/http/house.ts";
 import type { Scope, Tag } from "#doors/http/route.ts";
 import { FAULTS, type FaultCode } from "#domain/problem.ts";
 
+/** JSON that fits `body`, or any content `type`; `also` are other content types that the same status may come in. */
+export type AnswerDoc = {
+  readonly says: string;
+  readonly body?: TSchema;
+  readonly type?: string;
+  readonly also?: readonly string[];
+};
+
 /** What a route tells of itself; every `Route` is one. */
 export type RouteDoc = {
   readonly method: string;
@@ -17,9 +25,7 @@ export type RouteDoc = {
   readonly body?: TSchema;
   readonly example?: unknown;
   readonly rawBytesMax?: number;
-  readonly answers: Readonly<
-    Record<number, { readonly says: string; readonly body?: TSchema; readonly type?: string }>
-  >;
+  readonly answers: Readonly<Record<number, AnswerDoc>>;
   readonly faults?: readonly FaultCode[];
   readonly idempotent?: true | "at commit";
   readonly hidden?: boolean;
@@ -85,16 +91,7 @@ function operationOf(route: RouteDoc, components: Components): object {
     ...(route.idempotent === undefined ? [] : IDEMPOTENCY_HEADERS),
   ];
   const responses: Record<string, object> = {};
-  for (const [status, { says, body: schema, type }] of Object.entries(answers)) {
-    responses[status] = {
-      description: says,
-      ...(schema === undefined
-        ? type === undefined
-          ? {}
-          : { content: { [type]: {} } }
-        : { content: { "application/json": { schema: lift(schema, components) } } }),
-    };
-  }
+  for (const [status, answer] of Object.entries(answers)) responses[status] = answerOf(answer, components);
   for (const [status, codes] of refusalsOf(route)) responses[status] ??= refusalOf(codes, components);
   return {
     tags: [tag],
@@ -107,6 +104,15 @@ function operationOf(route: RouteDoc, components: Components): object {
     security: scope === "open" ? [] : [{ key: [] }],
     ...(scope === "open" ? {} : { "x-scope": scope }),
   };
+}
+
+function answerOf({ says, body, type, also = [] }: AnswerDoc, components: Components): object {
+  const plain = [...(type === undefined ? [] : [type]), ...also].map((each) => [each, {}] as const);
+  const content = {
+    ...(body === undefined ? {} : { "application/json": { schema: lift(body, components) } }),
+    ...Object.fromEntries(plain),
+  };
+  return Object.keys(content).length === 0 ? { description: says } : { description: says, content };
 }
 
 /** `GET /messages/:message_id/history` → `getMessagesHistory`, `getMessagesByMessageId` where the last part is open. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Static, TObject, TSchema } from "typebox";
 import type { Answer } from "#doors/http/answer.ts";
+import type { AnswerDoc } from "#doors/http/openapi.ts";
 import type { FaultCode } from "#domain/problem.ts";
 import type { OnceRecord } from "#ports/store.ts";
 
@@ -62,9 +63,7 @@ export type Route<Params extends TObject, Query extends TObject, Body extends TS
   /** Takes the bytes of any content type instead of JSON, up to so many. */
   readonly rawBytesMax?: number;
   /** Successful answers by status. */
-  readonly answers: Readonly<
-    Record<number, { readonly says: string; readonly body?: TSchema; readonly type?: string }>
-  >;
+  readonly answers: Readonly<Record<number, AnswerDoc>>;
   /** Refusals that are peculiar to this route; those of auth, body and store are added by themselves. */
   readonly faults?: readonly FaultCode[];
   /**

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import { type Answer, refusal } from "#doors/http/answer.ts";
@@ -9,6 +9,7 @@ import type { HttpHouse } from "#doors/http/house.ts";
 import { readOnce } from "#doors/http/idempotency.ts";
 import { readJson } from "#doors/http/json-text.ts";
 import type { Keyring } from "#doors/http/keyring.ts";
+import { type Answering, hostProblem } from "#doors/http/noise.ts";
 import { queryReader, type QueryRead } from "#doors/http/query.ts";
 import type { Call, Caller, Once, Route, Scope } from "#doors/http/route.ts";
 import { type Trace, traceOf } from "#doors/http/trace.ts";
@@ -23,6 +24,7 @@ export type Doorway = {
   readonly budget: BodyBudget;
   /** Idempotency keys whose first call is under way here. */
   readonly running: Set<string>;
+  readonly answering: Answering;
   /** Aborted when the door closes. */
   readonly closing: AbortSignal;
 };
@@ -30,7 +32,7 @@ export type Doorway = {
 /**
  * Makes the function that answers one route's calls:
  *
- *     closing? ▸ key ▸ path, query ▸ body ▸ JSON ▸ schema ▸ answered before? ▸ handle ▸ write
+ *     closing? ▸ host ▸ key ▸ path, query ▸ body ▸ JSON ▸ schema ▸ answered before? ▸ handle ▸ write
  *
  * Each step may answer instead of those behind it. It runs before fastify would read a body, so whoever may not come
  * in is told so without being listened to.
@@ -44,6 +46,7 @@ export function server<Params extends TObject, Query extends TObject, Body exten
   const seen = instruments(route, house);
   return (request, reply) => {
     reply.hijack();
+    doorway.answering.set(request.raw.socket, reply.raw);
     const beganMs = house.clock.monotonicMs();
     const trace = traceOf(request.raw.headers["traceparent"], house.dice);
     const finish = (answer: Answer): void => {
@@ -66,6 +69,8 @@ function stepsOf<Params extends TObject, Query extends TObject, Body extends TSc
   return async (request, response, trace) => {
     if (closing.aborted) return STOPPING;
     const { raw } = request;
+    const noHost = hostProblem(raw);
+    if (noHost !== null) return noHost;
     let caller: Caller = ANYONE;
     if (route.scope !== "open") {
       const { authorization } = raw.headers;
@@ -145,7 +150,7 @@ function bodyReader(
   if (body === undefined) return () => NOTHING;
   const check = compileCheck(body);
   return async (request) => {
-    const foreign = foreignType(request.headers["content-type"], request.headers["content-encoding"]);
+    const foreign = foreignType(request.headers);
     if (foreign !== null) return { answer: foreign };
     const read = await readBody(request, REQUEST_BYTES_MAX, budget);
     return read.ok ? readText(read.bytes, check) : read;
@@ -166,7 +171,11 @@ const EMPTY_OBJECT = { ok: true, value: {} } as const;
 /** `application/json`, or any `+json` (RFC 6839), in UTF-8; said to be nothing is taken for JSON. */
 const JSON_MEDIA = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-?8"?\s*)?;?$/i;
 
-function foreignType(type: string | undefined, encoding: string | undefined): Answer | null {
+function foreignType(headers: IncomingHttpHeaders): Answer | null {
+  const { "content-type": type, "content-encoding": encoding, "transfer-encoding": transfer } = headers;
+  if (transfer !== undefined && transfer.toLowerCase() !== "chunked") {
+    return refusal("request.unsupported_type", "Compressed bodies are not accepted; Transfer-Encoding may be chunked.");
+  }
   if (encoding !== undefined && encoding !== "identity") {
     return refusal("request.unsupported_type", "Compressed bodies are not accepted; leave out Content-Encoding.");
   }

@@ -208,7 +208,7 @@ test("queues and consumers show how far everything has come", async () => {
   });
   const get = async (path: string) => (await given.app.inject({ url: path, headers: AUTH })).json<JsonObject>();
   assert.deepEqual(await get("/admin/queues"), {
-    queues: [{ queue: "q", lane: "bulk", waiting: 0, ready: 0, held: 0, dead: 1, oldestReady: null }],
+    queues: [{ queue: "q", lane: "bulk", waiting: 0, ready: 0, held: 0, parked: 0, dead: 1, oldestReady: null }],
   });
   const { last, consumers } = (await get("/admin/consumers")) as { last: number; consumers: { lagMs: number }[] };
   const [{ lagMs, ...log } = { lagMs: 0 }] = consumers;
@@ -226,7 +226,13 @@ test("why is asked of a message or of someone's newest messages", async () => {
         const [record] = await given.house.store.messages([id]);
         return record == null
           ? null
-          : { record, answer: "Yes.", rule: null, steps: [{ atMs: 1, type: "message.sent", sentence: "Sent." }] };
+          : {
+              record,
+              answer: "Yes.",
+              rule: null,
+              deadline: { atMs: 2, late: "drop", byMs: null, rule: null },
+              steps: [{ atMs: 1, type: "message.sent", sentence: "Sent." }],
+            };
       },
     },
   });
@@ -242,12 +248,13 @@ test("why is asked of a message or of someone's newest messages", async () => {
   }
   const why = async (query: string) => await given.app.inject({ url: `/admin/why?${query}`, headers: AUTH });
   const one = (await why(`message=${sent[2]}`)).json<{
-    results: { answer: string; steps: JsonObject[]; message: { recipient: string } }[];
+    results: { answer: string; deadline: JsonObject; steps: JsonObject[]; message: { recipient: string } }[];
   }>();
   assert.deepEqual(
     one.results.map(({ answer, steps, message }) => [answer, steps, message.recipient]),
     [["Yes.", [{ at: 1, type: "message.sent", sentence: "Sent." }], "eve"]],
   );
+  assert.deepEqual(one.results[0]?.deadline, { at: 2, late: "drop", lateBy: null, rule: null });
   assert.equal((await why("recipient=ada")).json<{ results: unknown[] }>().results.length, 2);
   assert.deepEqual(
     [(await why("recipient=nobody")).statusCode, (await why("message=nonsense")).statusCode],

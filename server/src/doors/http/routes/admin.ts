@@ -78,11 +78,13 @@ async function whyRecipient(store: Store, desk: MessageDesk, recipient: string):
   return whys.filter((why) => why !== null);
 }
 
-function toReport({ record, answer, rule, steps }: Why) {
+function toReport({ record, answer, rule, deadline, steps }: Why) {
   return {
     message: toDetails(record),
     answer,
     rule,
+    deadline:
+      deadline === null ? null : { at: deadline.atMs, late: deadline.late, lateBy: deadline.byMs, rule: deadline.rule },
     steps: steps.map(({ atMs, type, sentence }) => ({ at: atMs, type, sentence })),
   };
 }

@@ -5,6 +5,7 @@ import { registerAttachments } from "#doors/http/routes/attachments.ts";
 import { registerDeadLetters } from "#doors/http/routes/dead-letters.ts";
 import { registerDirectory } from "#doors/http/routes/directory.ts";
 import { registerEvents } from "#doors/http/routes/events.ts";
+import { registerHeld } from "#doors/http/routes/held.ts";
 import { registerMailbox } from "#doors/http/routes/mailbox.ts";
 import { registerMessages } from "#doors/http/routes/messages.ts";
 import { registerRequests } from "#doors/http/routes/requests.ts";
@@ -22,5 +23,6 @@ export function registerAll(routes: Routes, house: HttpHouse, openApi: () => str
   registerAdmin(routes, house);
   registerEvents(routes, house);
   registerDeadLetters(routes, house);
+  registerHeld(routes, house);
   registerService(routes, house, openApi);
 }

@@ -20,6 +20,8 @@ import { type HttpDoor, openHttpDoor } from "#doors/http/door.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { openMemoryBlobStore } from "#drivers/memory/blob-store.ts";
 import { seededDice } from "#drivers/memory/seeded-dice.ts";
+import { HeldDesk } from "#pipeline/held-desk.ts";
+import { Plans } from "#pipeline/plan.ts";
 import { silentLog } from "#ports/log.ts";
 import { silentMeter } from "#ports/meter.ts";
 import { type GivenDirectory, givenDirectory } from "../../../../test/given-directory.ts";
@@ -30,11 +32,13 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
   const made = await given.directory.keys.create({ name: "test", scopes: ["full"] });
   assert.ok(made.kind === "done");
   const unused = () => Promise.reject(new Error("not in this test"));
+  const blobs = openMemoryBlobStore({ clock: given.clock });
   const house: HttpHouse = {
     ...given,
+    held: new HeldDesk(given.engine, new Plans(given.store, blobs)),
     accept: { accept: unused },
     desk: { cancel: unused, resend: unused, archive: unused, output: unused, why: unused },
-    blobs: openMemoryBlobStore({ clock: given.clock }),
+    blobs,
     dice: seededDice(7),
     log: silentLog,
     meter: silentMeter,

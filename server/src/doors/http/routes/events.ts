@@ -55,6 +55,7 @@ export function registerEvents(routes: Routes, house: Pick<HttpHouse, "store" | 
       "Begins with what happens next; with `after` or the header Last-Event-ID it resumes behind that position.",
     query: Type.Object({ after: Type.Optional(Type.Integer({ minimum: 0 })), ...filters }),
     answers: { 200: { says: "CloudEvents, one a frame, until either side closes", type: "text/event-stream" } },
+    faults: ["overloaded"],
     handle: async (call) => {
       const resumed = call.headers["last-event-id"];
       if (resumed !== undefined && !/^\d{1,15}$/.test(String(resumed))) {

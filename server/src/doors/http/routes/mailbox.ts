@@ -75,9 +75,14 @@ export function registerMailbox(routes: Routes, { store, engine }: Pick<HttpHous
     summary: "One caught message, word for word",
     params: Type.Object({ id: Type.String() }),
     query: Type.Object({
-      format: Type.Optional(Type.String({ description: "json (default), html as a mail client shows it, or text" })),
+      format: Type.Optional(
+        Type.String({
+          enum: ["json", "html", "text"],
+          description: "json (default), html as a mail client shows it (mails only), or text",
+        }),
+      ),
     }),
-    answers: { 200: { says: "The message", body: CaughtMessage } },
+    answers: { 200: { says: "The message", body: CaughtMessage, also: ["text/html", "text/plain"] } },
     faults: ["thing.unknown"],
     handle: async ({ params, query }) => {
       const [document] = await store.documents([{ collection: MAILBOX, id: params.id }]);

@@ -337,6 +337,8 @@ test("a request tells how many of its messages ended how, and whether that is al
     settled: 2,
     pending: 1,
     complete: false,
+    heldBack: false,
+    dropped: null,
   });
   const fanOut = {
     key: `expand:${requestId(7)}`,

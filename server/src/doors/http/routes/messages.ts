@@ -91,7 +91,7 @@ function registerReading(routes: Routes, { store }: House): void {
     summary: "What happened to a message, oldest first",
     params: MessageParams,
     query: Type.Object({
-      type: Type.Optional(Type.String({ description: `Only rows of this kind: ${HISTORY_TYPES.join(", ")}` })),
+      type: Type.Optional(Type.String({ enum: [...HISTORY_TYPES], description: "Only rows of this kind" })),
     }),
     answers: { 200: { says: "Its history", body: MessageHistory } },
     faults: ["thing.unknown"],
@@ -136,7 +136,11 @@ function registerOutput(routes: Routes, { desk }: House): void {
       piece: Type.String({ description: "html, title, body, subject, text or blocks" }),
     }),
     answers: {
-      200: { says: "The piece: text/html, application/json for blocks, else text/plain", type: "text/plain" },
+      200: {
+        says: "The piece: text/html, application/json for blocks, else text/plain",
+        type: "text/plain",
+        also: ["text/html", "application/json"],
+      },
     },
     faults: ["thing.unknown"],
     handle: async (call) => {

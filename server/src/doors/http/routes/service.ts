@@ -4,15 +4,14 @@ import { json, jsonText, type TextAnswer } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Routes } from "#doors/http/route.ts";
 import type { Clock } from "#ports/clock.ts";
-import type { Store } from "#ports/store.ts";
 
-/** A store that does not answer within this is not ready to be sent to. */
+/** A store that does not answer within this, or is at one commit for longer, is not ready to be sent to. */
 const READY_MS_MAX = 2_000;
 
 /** What machines ask: alive, ready, how much, and what there is to call; and the reference for people. */
 export function registerService(
   routes: Routes,
-  house: Pick<HttpHouse, "store" | "clock" | "metrics" | "settings" | "started">,
+  house: Asked & Pick<HttpHouse, "metrics" | "settings">,
   openApi: () => string,
 ): void {
   const { settings } = house;
@@ -32,7 +31,7 @@ export function registerService(
     path: "/ready",
     tag: "service",
     scope: "open",
-    summary: "The process can take work: its store answers and its engine runs",
+    summary: "The process can take work: its store answers and takes commits, and its engine runs",
     answers: { 200: { says: "Ready", body: Readiness }, 503: { says: "Not (yet) ready", body: Readiness } },
     handle: () => readiness(house),
   });
@@ -89,23 +88,28 @@ function referencePage(): TextAnswer {
   };
 }
 
-async function readiness({
-  store,
-  clock,
-  started,
-}: Pick<HttpHouse, "store" | "clock" | "started">): Promise<TextAnswer> {
+type Asked = Pick<HttpHouse, "store" | "engine" | "clock" | "started">;
+
+async function readiness({ store, engine, clock, started }: Asked): Promise<TextAnswer> {
   if (!started()) return json(503, { status: "starting", reason: "The engine has not started yet." });
-  return (await answersInTime(store, clock))
-    ? json(200, { status: "ready" })
-    : json(503, { status: "waiting", reason: "The store does not answer." });
+  const asked = Promise.all([engine.storeTakes(READY_MS_MAX), store.journalBounds()]);
+  switch (await inTime(asked, clock)) {
+    case null:
+      return json(503, { status: "waiting", reason: "The store does not answer." });
+    case false:
+      return json(503, { status: "waiting", reason: "The store takes no commits; the log says why." });
+    default:
+      return json(200, { status: "ready" });
+  }
 }
 
-async function answersInTime(store: Store, clock: Clock): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = clock.after(READY_MS_MAX, () => resolve(false));
-  store.journalBounds().then(
-    () => resolve(true),
-    () => resolve(false),
+/** Whether the store takes commits; null when it does not answer, or not within our patience. */
+async function inTime(asked: Promise<readonly [takes: boolean, ...unknown[]]>, clock: Clock): Promise<boolean | null> {
+  const { promise, resolve } = Promise.withResolvers<boolean | null>();
+  const timer = clock.after(READY_MS_MAX, () => resolve(null));
+  asked.then(
+    ([takes]) => resolve(takes),
+    () => resolve(null),
   );
   const answered = await promise;
   timer.cancel();

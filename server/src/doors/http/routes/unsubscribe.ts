@@ -43,8 +43,10 @@ export function registerUnsubscribe(routes: Routes, { unsubscribe }: Pick<Direct
       "The URL stands in the header List-Unsubscribe of mail to a list. Takes `List-Unsubscribe=One-Click`, form-encoded or as multipart/form-data, and takes effect at once.",
     params: OF_TOKEN,
     rawBytesMax: FORM_BYTES_MAX,
-    answers: { 200: { says: "Unsubscribed", type: "text/html" } },
-    faults: ["thing.unknown"],
+    answers: {
+      200: { says: "Unsubscribed", type: "text/html" },
+      404: { says: "A page for a link that is none of ours", type: "text/html" },
+    },
     handle: async (call) => {
       const farewell = unsubscribe.read(call.params.token);
       return farewell === null ? unknownLinkPage() : await act(unsubscribe, farewell, call);
