@@ -91,6 +91,34 @@ export const ProviderOptions = Type.Object(
   { title: "ProviderOptions" },
 );
 
+export const Deadline = Type.Object(
+  {
+    at: OrNull(
+      Type.Union([Type.String(), Type.Number()], {
+        description: "When it is late: ISO 8601 with its zone, or epoch seconds or milliseconds",
+      }),
+    ),
+    in: OrNull(
+      Type.Union([Type.String(), Type.Number()], {
+        description:
+          "Instead of `at`: so long after it may first be sent (accepted, or the end of its delay); milliseconds, or ISO 8601 (`PT15M`)",
+      }),
+    ),
+    late: OrNull(
+      Type.String({
+        description: "What happens when it is late: drop, send or collapse; default: the server's setting",
+      }),
+    ),
+    collapse_key: OrNull(
+      Type.String({
+        description:
+          "What says the same: of late messages with one key to one person only the newest is sent; default: `metadata.event`, or the template",
+      }),
+    ),
+  },
+  { title: "Deadline", description: "Ours: until when it is of use. Exactly one of `at` and `in`" },
+);
+
 export const Message = Type.Object(
   {
     to: OrNull(
@@ -132,6 +160,7 @@ export const Message = Type.Object(
     ),
     expiry: OrNull(Described("`expires_in`: when it leaves the inbox")),
     timeout: OrNull(Described("Patience in ms: `message`, and by name `channel` and `provider`")),
+    deadline: OrNull(Deadline),
   },
   {
     title: "Message",

@@ -119,7 +119,7 @@ export const SETTINGS = {
   messagesAgeMaxMs: always({
     env: "TIDINGS_MESSAGES_AGE_MAX",
     flag: "messages-age-max",
-    kind: duration("1h", "3660d"),
+    kind: duration("1m", "3660d"),
     default: "90d",
     summary: "how long requests and messages are kept",
     reason:
@@ -228,6 +228,26 @@ export const SETTINGS = {
     summary: "what to do when a provider took a message but never answered",
     reason:
       "`retry` risks a second copy, `hold` risks that nobody got one. A send can choose for itself with `timeout.unknown`.",
+    group: "Sending",
+  }),
+  deadlineMs: maybe({
+    env: "TIDINGS_DEADLINE",
+    flag: "deadline",
+    kind: duration("1s", "366d"),
+    absent: "none",
+    summary: "how long a send that names no deadline may take before it is late",
+    reason:
+      "Counted from when a message may first be sent. It holds for what is accepted from then on; see docs/deadlines.md.",
+    group: "Sending",
+  }),
+  late: always({
+    env: "TIDINGS_LATE",
+    flag: "late",
+    kind: oneOf("drop", "send", "collapse"),
+    default: "drop",
+    summary: "what happens to late messages whose send does not say it",
+    reason:
+      "After an outage nobody wants yesterday's login code. `collapse` sends only the newest of one kind to each person, and what has no kind is sent.",
     group: "Sending",
   }),
   webhooks: always({
