@@ -2,6 +2,18 @@ import { type Static, Type } from "./schema.ts";
 import { MessageDetails } from "./messages.ts";
 import { EpochMs, JsonMap, Paging } from "./shared.ts";
 
+export const WhyDeadline = Type.Object(
+  {
+    at: EpochMs,
+    late: Type.String({ description: "What happens when it is late: drop, send or collapse" }),
+    lateBy: Type.Union([Type.Integer(), Type.Null()], {
+      description: "Milliseconds by which it was late when that was decided; null: it was in time so far",
+    }),
+    rule: Type.Union([Type.String(), Type.Null()], { description: "What was decided, and who asked for it" }),
+  },
+  { title: "WhyDeadline", description: "null: it has none" },
+);
+
 export const WhyReport = Type.Object(
   {
     results: Type.Array(
@@ -9,6 +21,7 @@ export const WhyReport = Type.Object(
         message: MessageDetails,
         answer: Type.String({ description: "Did it arrive, and if not, why not: one sentence" }),
         rule: Type.Union([Type.String(), Type.Null()], { description: "What decided it" }),
+        deadline: Type.Union([WhyDeadline, Type.Null()]),
         steps: Type.Array(Type.Object({ at: EpochMs, type: Type.String(), sentence: Type.String() })),
       }),
     ),
@@ -97,12 +110,97 @@ export const QueueReport = Type.Object(
         waiting: Type.Integer(),
         ready: Type.Integer(),
         held: Type.Integer(),
+        parked: Type.Integer({ description: "Held back since a backup was restored; see `/admin/held`" }),
         dead: Type.Integer(),
         oldestReady: Type.Union([EpochMs, Type.Null()]),
       }),
     ),
   },
   { title: "QueueReport" },
+);
+
+export const HeldReport = Type.Object(
+  {
+    restored: Type.Union(
+      [
+        Type.Object({
+          backupMade: EpochMs,
+          restored: EpochMs,
+          parked: Type.Integer({ description: "Jobs that were held back then" }),
+        }),
+        Type.Null(),
+      ],
+      { description: "The last restore; null when there was none" },
+    ),
+    jobs: Type.Integer({ description: "Jobs that are held back now" }),
+    queues: Type.Array(
+      Type.Object({
+        queue: Type.String(),
+        lane: Type.String(),
+        jobs: Type.Integer(),
+        firstEnqueued: EpochMs,
+        lastEnqueued: EpochMs,
+        firstDue: Type.Integer({ description: "Unix epoch, milliseconds; 0: at once" }),
+        lastDue: Type.Integer({ description: "Unix epoch, milliseconds; 0: at once" }),
+      }),
+    ),
+    lists: Type.Array(
+      Type.Object({
+        list: Type.Union([Type.String(), Type.Null()], { description: "Null: to no list, or to several" }),
+        messages: Type.Integer(),
+        fanOuts: Type.Integer({ description: "Sends whose recipients are not all known yet" }),
+      }),
+    ),
+    listsComplete: Type.Boolean({ description: "False: there is more than was looked at for `lists`" }),
+  },
+  { title: "HeldReport", description: "What is held back since a backup was restored" },
+);
+export type HeldReport = Static<typeof HeldReport>;
+
+export const HeldJobPage = Type.Object(
+  {
+    paging: Paging,
+    results: Type.Array(
+      Type.Object({
+        key: Type.String({ description: "A message's job has the message's id" }),
+        queue: Type.String(),
+        lane: Type.String(),
+        list: Type.Union([Type.String(), Type.Null()]),
+        recipient: Type.Union([Type.String(), Type.Null()]),
+        attempts: Type.Integer(),
+        enqueued: EpochMs,
+        due: Type.Integer({ description: "Unix epoch, milliseconds; in the past: at once" }),
+      }),
+    ),
+  },
+  { title: "HeldJobPage" },
+);
+
+export const HeldDecision = Type.Object(
+  {
+    all: Type.Optional(Type.Boolean({ description: "Everything that is held back" })),
+    queue: Type.Optional(Type.String({ description: "Of this queue" })),
+    list: Type.Optional(
+      Type.String({ description: "Messages that came of this list, and sends that go to nobody else" }),
+    ),
+    request: Type.Optional(Type.String({ description: "Of this request" })),
+    enqueuedFrom: Type.Optional(Type.Integer({ description: "Enqueued then or later; Unix epoch, milliseconds" })),
+    enqueuedBefore: Type.Optional(Type.Integer({ description: "Enqueued earlier; Unix epoch, milliseconds" })),
+    dueFrom: Type.Optional(Type.Integer({ description: "Due then or later; Unix epoch, milliseconds" })),
+    dueBefore: Type.Optional(Type.Integer({ description: "Due earlier, or at once; Unix epoch, milliseconds" })),
+    cursor: Type.Optional(Type.String({ description: "`paging.cursor` of the step before, with the same choice" })),
+  },
+  { title: "HeldDecision", description: "Which of what is held back; what is given must all be so" },
+);
+export type HeldDecision = Static<typeof HeldDecision>;
+
+export const HeldStepReport = Type.Object(
+  {
+    done: Type.Integer({ description: "Jobs that were decided on in this step" }),
+    gone: Type.Integer({ description: "Jobs that somebody else had decided on before" }),
+    paging: Paging,
+  },
+  { title: "HeldStepReport", description: "A call goes one bounded step; while `paging.more`, call again" },
 );
 
 export const ConsumerReport = Type.Object(

@@ -169,7 +169,13 @@ export const RequestReport = Type.Object(
     }),
     settled: Type.Integer({ description: "Those that have their one outcome" }),
     pending: Type.Integer({ description: "Those that are still on their way" }),
-    complete: Type.Boolean({ description: "Every recipient is known and every message settled" }),
+    complete: Type.Boolean({ description: "Nothing more comes: every recipient is known and every message settled" }),
+    heldBack: Type.Boolean({ description: "Some of it waits for a decision since a backup was restored" }),
+    dropped: OrNull(
+      Type.Integer({
+        description: "When the rest of its recipients was given up after a restore: they get no message; epoch, ms",
+      }),
+    ),
   },
   { title: "RequestReport", description: "Was everybody told?" },
 );

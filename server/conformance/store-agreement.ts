@@ -32,7 +32,7 @@ type Step =
   | { readonly do: "extend" | "release"; readonly held: number }
   | { readonly do: "trim"; readonly upTo: number }
   | { readonly do: "forget"; readonly behind: number | null; readonly limit: number }
-  | { readonly do: "sweep" };
+  | { readonly do: "sweep" | "park" };
 
 /** A unit before the job it ends has been looked up: `ends.held` counts the claimed jobs of the run, backwards. */
 type Draft = { readonly unit: Unit; readonly ends: { readonly held: number; readonly end: JobEnd } | null };
@@ -102,6 +102,9 @@ class Side {
       }
       case "sweep":
         return await this.#store.sweep(5);
+      case "park":
+        // All of them: which are first is each store's own.
+        return await this.#store.park(1_000);
     }
   }
 
@@ -127,6 +130,8 @@ async function stateOf(store: Store): Promise<unknown> {
     jobs: await store.jobs([...KEYS, ...WORKING_KEYS]),
     dead: await store.deadJobs({ queue: null, after: null, limit: 99 }),
     depths: await store.depths(),
+    parked: await store.parked(),
+    parkedJobs: await store.parkedJobs({ after: { queue: QUEUE, lane: "transactional", key: "a" }, limit: 99 }),
     journal: await store.readJournal({ after: 0, limit: 999 }),
     partition: await store.readJournal({ after: 0, limit: 3, partition: { index: 1, of: 3 } }),
     documents: await store.listDocuments({ collection: "x", limit: 99 }),
@@ -176,7 +181,7 @@ const put = fc
   .map((one) => ({ collection: "x", nowMs: START_MS, ...one }));
 const end: fc.Arbitrary<JobEnd> = fc.oneof(
   fc.constant({ kind: "done" } as const),
-  fc.record({ kind: fc.constant("keep" as const), payload: fc.option(key) }),
+  fc.record({ kind: fc.constant("keep" as const), payload: fc.option(key), step: fc.integer({ min: 1, max: 3 }) }),
   fc.record({
     kind: fc.constant("again" as const),
     payload: key,
@@ -192,6 +197,7 @@ const draft: fc.Arbitrary<Draft> = fc
   .record({
     ends: fc.option(fc.record({ held: number, end }), { freq: 2 }),
     take: maybe(key),
+    unpark: maybe(key),
     once: maybe(
       key.map((name) => ({ key: name, fingerprint: "f", status: 202, body: name, expiresMs: START_MS + 100 })),
     ),
@@ -245,7 +251,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     behind: fc.option(number, { freq: 2 }),
     limit: fc.integer({ min: 1, max: 3 }),
   }),
-  fc.record({ do: fc.constant("sweep" as const) }),
+  fc.record({ do: fc.constantFrom("sweep" as const, "park" as const) }),
 );
 
 /** Without the fields that are undefined: absent is absent. */

@@ -29,6 +29,35 @@ export function documentSentences(world: StoreWorld): void {
       );
     });
 
+    test("are given in the order asked, few or many, whatever is in their ids, and null for what is not there", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const strange = ['say "hi"', "a\\b", "new\nline", "é\u{1f600}", "[1,2]", "null", " a", ""];
+      const plain = Array.from({ length: 300 }, (_, n) => `n${(n * 7) % 300}`);
+      const there = [...strange, ...plain];
+      await commitOne(store, { puts: [...there.map((id) => put(id)), put("n1", { collection: "others" })] });
+      for (const ids of [
+        there,
+        there.toReversed(),
+        plain,
+        ["n1", "n0", "n1", "n1", "gone"],
+        [...plain, "gone", "N1"],
+      ]) {
+        const found = await store.documents(ids.map((id) => ({ collection: "subs", id })));
+        assert.deepEqual(
+          found.map((document) => document?.id ?? null),
+          ids.map((id) => (there.includes(id) ? id : null)),
+        );
+      }
+      const mixed = plain.map((id, n) => ({ collection: n % 2 === 0 ? "subs" : "others", id }));
+      assert.deepEqual(
+        (await store.documents(mixed)).map((document) =>
+          document === null ? null : [document.collection, document.id],
+        ),
+        mixed.map(({ collection, id }) => (collection === "subs" || id === "n1" ? [collection, id] : null)),
+      );
+    });
+
     test("a put that wants to be the first leaves what exists, with its terms", async () => {
       await using at = await world.open();
       const { store } = at;

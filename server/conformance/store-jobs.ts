@@ -6,6 +6,7 @@ import {
   claimOne,
   COMMITTED,
   commitOne,
+  event,
   job,
   LEASE_MS,
   message,
@@ -14,6 +15,7 @@ import {
   stateOf,
   type StoreWorld,
 } from "#conformance/store-world.ts";
+import type { Unit, Verdict } from "#ports/store.ts";
 
 export function jobSentences(world: StoreWorld): void {
   describe("jobs", () => {
@@ -235,16 +237,49 @@ export function jobSentences(world: StoreWorld): void {
       const held = await claimOne(store);
       assert.equal(held.attempt, 2);
       assert.deepEqual(
-        await commitOne(store, { job: { ref: held, end: { kind: "keep", payload: "two" } } }),
+        await commitOne(store, { job: { ref: held, end: { kind: "keep", payload: "two", step: 1 } } }),
         COMMITTED,
       );
-      assert.deepEqual(await commitOne(store, { job: { ref: held, end: { kind: "keep", payload: null } } }), COMMITTED);
+      assert.deepEqual(
+        await commitOne(store, { job: { ref: held, end: { kind: "keep", payload: null, step: 2 } } }),
+        COMMITTED,
+      );
       const kept = (await store.jobs(["a"]))[0];
       assert.deepEqual([kept?.state, kept?.payload, kept?.attempt], ["held", "two", 1]);
       clock.advance(LEASE_MS);
       assert.equal((await store.wakeDue(1)).woken, 1, "the lease was not prolonged");
       const next = await claimOne(store);
       assert.deepEqual([next.payload, next.attempt], ["two", 2]);
+    });
+
+    test("a step whose answer was lost can be repeated: it is committed, and nothing of it happens twice", async () => {
+      await using at = await world.open();
+      const { store, clock } = at;
+      await commitOne(store, { jobs: [job("a"), job("b", { heldForMs: LEASE_MS })] });
+      for (const held of [await claimOne(store), { key: "b", fence: 1 }]) {
+        const unit: Unit = {
+          job: { ref: held, end: { kind: "keep", payload: held.key, step: 1 } },
+          events: [event(held.key)],
+          jobs: [job(`${held.key}1`, { heldForMs: LEASE_MS })],
+          puts: [{ collection: "x", id: held.key, body: "{}", when: "always", nowMs: START_MS }],
+        };
+        assert.deepEqual(await commitOne(store, unit), COMMITTED);
+        const repeated: Verdict = { kind: "committed", skipped: [`${held.key}1`] };
+        const stale = { ...unit, expect: [{ collection: "x", id: held.key, version: 0 }] };
+        assert.deepEqual(await store.commit([unit, stale]), [repeated, repeated], "whatever else it asks for");
+        assert.equal((await store.eventsOf(held.key, 10)).length, 1);
+        assert.equal((await store.documents([{ collection: "x", id: held.key }]))[0]?.version, 1);
+        const next: Unit = { ...unit, job: { ref: held, end: { kind: "keep", payload: "on", step: 2 } } };
+        assert.deepEqual(await store.commit([next, next]), [repeated, repeated], "the key lives; and in one commit");
+        assert.equal((await store.eventsOf(held.key, 10)).length, 2);
+      }
+      clock.advance(LEASE_MS);
+      await store.wakeDue(10);
+      const anew = (await claimAll(store)).find(({ key }) => key === "a");
+      assert(anew !== undefined);
+      const first: Unit = { job: { ref: anew, end: { kind: "keep", payload: "anew", step: 1 } }, events: [event("a")] };
+      assert.deepEqual(await commitOne(store, first), COMMITTED, "who holds it next counts anew");
+      assert.deepEqual([(await store.jobs(["a"]))[0]?.payload, (await store.eventsOf("a", 10)).length], ["anew", 3]);
     });
 
     test("a job comes back when it is due: after a failure counted and with its error, after progress afresh", async () => {
@@ -399,8 +434,17 @@ export function jobSentences(world: StoreWorld): void {
       clock.advance(7);
       await commitOne(store, { jobs: [job("r2", { turn: -1 })] });
       assert.deepEqual(await store.depths(), [
-        { queue: QUEUE, lane: "transactional", waiting: 1, ready: 2, held: 1, dead: 1, oldestReadyMs: START_MS },
-        { queue: QUEUE, lane: "bulk", waiting: 0, ready: 1, held: 0, dead: 0, oldestReadyMs: START_MS },
+        {
+          queue: QUEUE,
+          lane: "transactional",
+          waiting: 1,
+          ready: 2,
+          held: 1,
+          parked: 0,
+          dead: 1,
+          oldestReadyMs: START_MS,
+        },
+        { queue: QUEUE, lane: "bulk", waiting: 0, ready: 1, held: 0, parked: 0, dead: 0, oldestReadyMs: START_MS },
       ]);
     });
 

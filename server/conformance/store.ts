@@ -3,6 +3,7 @@ import { documentSentences } from "#conformance/store-documents.ts";
 import { jobSentences } from "#conformance/store-jobs.ts";
 import { journalSentences } from "#conformance/store-journal.ts";
 import { messageSentences } from "#conformance/store-messages.ts";
+import { parkingSentences } from "#conformance/store-parking.ts";
 import { reopeningSentences } from "#conformance/store-reopening.ts";
 import { retentionSentences } from "#conformance/store-retention.ts";
 import { unitSentences } from "#conformance/store-units.ts";
@@ -29,6 +30,7 @@ export function storeConforms(name: string, open: (opening: StoreOpening) => Pro
     messageSentences(world);
     documentSentences(world);
     retentionSentences(world);
+    parkingSentences(world);
     reopeningSentences(world);
   });
 }

@@ -5,6 +5,7 @@ import { version } from "#app/version.ts";
 import { secretOf } from "#app/house-secrets.ts";
 import { MailboxKeeper } from "#app/mailbox-keeper.ts";
 import { openProviders } from "#app/providers.ts";
+import { finishRestore } from "#app/restore.ts";
 import type { Settings } from "#config/settings.ts";
 import { openDirectory } from "#directory/directory.ts";
 import { openHttpDoor } from "#doors/http/door.ts";
@@ -19,7 +20,10 @@ import { keepUp } from "#engine/upkeep.ts";
 import { gaugeProcess } from "#observers/metrics/process-gauges.ts";
 import { openRegistry } from "#observers/metrics/registry.ts";
 import { gaugeStore } from "#observers/metrics/store-gauges.ts";
+import { keepCollapsing } from "#pipeline/collapse.ts";
 import { buildPipeline } from "#pipeline/pipeline.ts";
+import { readRestored } from "#pipeline/restored.ts";
+import type { Store } from "#ports/store.ts";
 
 export type RunningServer = {
   readonly url: string;
@@ -27,6 +31,8 @@ export type RunningServer = {
   readonly firstKey: string | null;
   /** What carries each channel, for the lines at start. */
   readonly carriers: readonly { readonly provider: string; readonly channels: readonly string[] }[];
+  /** Jobs that wait for somebody's decision since a backup was restored; null when there are none. */
+  readonly heldBack: { readonly jobs: number; readonly backupMadeMs: number } | null;
   /** Stops taking, finishes or gives back what is in hand, closes. Safe to call twice. */
   close(): Promise<void>;
 };
@@ -56,6 +62,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   const metrics = openRegistry();
 
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 });
+  await finishRestore(settings.dataDir, clock);
   const store = parts.use(await openSqliteStore({ path: join(settings.dataDir, "tidings.db"), clock }));
   const blobs = parts.use(await openFsBlobStore({ dir: join(settings.dataDir, "blobs"), clock }));
   const secrets = systemSecrets(
@@ -76,7 +83,15 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   let port = settings.port;
   const publicUrl = (): string =>
     settings.publicUrl?.replace(/\/$/, "") ?? `http://${hostInUrl(settings.host)}:${port}`;
-  const pipeline = buildPipeline({ engine, blobs, secrets, providers, publicUrl, onUnknown: settings.onUnknown });
+  const pipeline = buildPipeline({
+    engine,
+    blobs,
+    secrets,
+    providers,
+    publicUrl,
+    onUnknown: settings.onUnknown,
+    deadlines: { inMs: settings.deadlineMs, late: settings.late },
+  });
   const directory = openDirectory(engine, secrets);
   // If a later step of opening fails, the engine must not go on behind our back.
   parts.defer(() => engine.stop(0));
@@ -90,6 +105,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       evenUnread: false,
     }),
     keeper.trimAlways(),
+    keepCollapsing(engine),
   ]);
 
   const door = await openHttpDoor(
@@ -98,6 +114,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       store,
       accept: pipeline.accept,
       desk: pipeline.desk,
+      held: pipeline.held,
       blobs,
       clock,
       dice,
@@ -121,6 +138,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
 
   const trim = clock.after(TRIM_AFTER_MS, trimMemory);
 
+  const heldBack = await heldBackIn(store);
   const open = parts.move();
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
@@ -134,9 +152,17 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   return {
     url: door.url,
     firstKey,
+    heldBack,
     carriers: providers.map((provider) => ({ provider: provider.key, channels: provider.channels })),
     close: () => (closing ??= close()),
   };
+}
+
+async function heldBackIn(store: Store): Promise<RunningServer["heldBack"]> {
+  const restored = await readRestored(store);
+  if (restored === null) return null;
+  const jobs = (await store.parked()).reduce((sum, place) => sum + place.jobs, 0);
+  return jobs === 0 ? null : { jobs, backupMadeMs: restored.backupMadeMs };
 }
 
 type FirstKey = Awaited<ReturnType<ReturnType<typeof openDirectory>["keys"]["ensureFirstKey"]>>;

@@ -1,10 +1,12 @@
 import { existsSync, statfsSync, statSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
+import type { DatabaseSync } from "node:sqlite";
 import { dirname, join } from "node:path";
 import { isAlive, LOCAL_ACCESS_FILE, reachable, readLocalAccess } from "#cli/access.ts";
 import { Client } from "#cli/client.ts";
 import { object, text } from "#cli/json.ts";
+import { count } from "#cli/output.ts";
 import { exposureWarning, isLoopback } from "#cli/serve.ts";
 import { probeSmtp } from "#cli/smtp-probe.ts";
 import type { World } from "#cli/world.ts";
@@ -131,10 +133,10 @@ async function isFree({ port, host }: Settings): Promise<boolean> {
 }
 
 /** The database opens, is of a schema that this program knows, and is whole. */
-export async function checkDatabase({ dataDir }: Settings): Promise<Finding> {
+export async function checkDatabase({ dataDir }: Settings): Promise<readonly Finding[]> {
   const about = "database";
   const path = join(dataDir, "tidings.db");
-  if (!existsSync(path)) return good(about, "none yet; it is made at first start");
+  if (!existsSync(path)) return [good(about, "none yet; it is made at first start")];
   const { DatabaseSync } = await import("node:sqlite");
   const { ours } = await import("#drivers/sqlite/migrate.ts");
   try {
@@ -143,20 +145,30 @@ export async function checkDatabase({ dataDir }: Settings): Promise<Finding> {
     const [schema, known] = [Number(row?.["schema"] ?? 0), ours().length];
     const size = `${(statSync(path).size / 1024 ** 2).toFixed(1)} MB`;
     if (schema > known) {
-      return bad(
-        about,
-        `${path} has schema ${schema}, this program knows ${known}`,
-        "start the newer Tidings, or restore a backup",
-      );
+      return [
+        bad(
+          about,
+          `${path} has schema ${schema}, this program knows ${known}`,
+          "start the newer Tidings, or restore a backup",
+        ),
+      ];
     }
     const broken = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
-    if (broken !== "ok") return bad(about, `${path} is damaged: ${String(broken)}`, "restore a backup");
+    if (broken !== "ok") return [bad(about, `${path} is damaged: ${String(broken)}`, "restore a backup")];
     const upgrade = schema < known ? `, will be brought to ${known} at the next start` : "";
-    return good(about, `${size}, whole, schema ${schema}${upgrade}`);
+    return [good(about, `${size}, whole, schema ${schema}${upgrade}`), ...heldBackIn(db)];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return bad(about, `${path} cannot be read (${why})`, "restore a backup, or look at the file's rights");
+    return [bad(about, `${path} cannot be read (${why})`, "restore a backup, or look at the file's rights")];
   }
+}
+
+/** Work that waits for somebody's decision since a backup was restored. */
+function heldBackIn(db: DatabaseSync): readonly Finding[] {
+  const jobs = Number(db.prepare("SELECT count(*) AS jobs FROM jobs WHERE state = 3").get()?.["jobs"] ?? 0);
+  if (jobs === 0) return [];
+  const says = `${count(jobs, "job is", "jobs are")} held back since a backup was restored`;
+  return [warning("held", says, "`tidings held` tells what it is and lets you decide")];
 }
 
 export async function checkMail({ smtpUrl, mailFrom }: Settings): Promise<readonly Finding[]> {

@@ -79,6 +79,21 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       summary: "create, list and revoke API keys",
       load: async () => ({ build: (await import("#cli/commands/keys.ts")).keysCommand }),
     },
+    {
+      name: "backup",
+      summary: "write everything into one file while the server runs",
+      load: async () => ({ build: (await import("#cli/commands/backup.ts")).backupCommand }),
+    },
+    {
+      name: "restore",
+      summary: "make a data folder of a backup; nothing is sent by itself",
+      load: async () => ({ build: (await import("#cli/commands/restore.ts")).restoreCommand }),
+    },
+    {
+      name: "held",
+      summary: "decide on what a restore held back",
+      load: async () => ({ build: (await import("#cli/commands/held.ts")).heldCommand }),
+    },
   ],
 };
 

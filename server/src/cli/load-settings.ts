@@ -58,6 +58,15 @@ export async function loadSettings(
   return { settings: { ...settings, dataDir: resolve(world.cwd, settings.dataDir) }, notes, file, flags };
 }
 
+/**
+ * The data folder of a command that works on it directly. Other than for `start`, `--data-dir` overrules the environment:
+ * who names a folder to restore into means that one.
+ */
+export async function dataFolder(world: World, options: Options): Promise<string> {
+  const given = options.text("dataDir");
+  return given === null ? (await loadSettings(world, options)).settings.dataDir : resolve(world.cwd, given);
+}
+
 /** What `tidings.config.ts` exports, as `config` or as default; nothing when there is no such file. */
 async function readConfigFile(cwd: string): Promise<Readonly<Record<string, unknown>>> {
   const path = CONFIG_FILES.map((name) => join(cwd, name)).find((candidate) => existsSync(candidate));

@@ -122,7 +122,7 @@ function optionsOf(built: Command): Options {
   };
 }
 
-function dashed(name: string): string {
+export function dashed(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

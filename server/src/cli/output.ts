@@ -134,6 +134,15 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${grouped(number)} ${number === 1 ? one : many}`;
 }
 
+/** `812 bytes`, `64 KB`, `3.4 MB`, `12 GB`; of 1,024 each. */
+export function size(bytes: number): string {
+  if (bytes < 1_024) return count(bytes, "byte");
+  const [unit, divisor] =
+    bytes < 1_024 ** 2 ? ["KB", 1_024] : bytes < 1_024 ** 3 ? ["MB", 1_024 ** 2] : ["GB", 1_024 ** 3];
+  const many = bytes / Number(divisor);
+  return `${many < 10 ? many.toFixed(1).replace(/\.0$/, "") : Math.round(many)} ${unit}`;
+}
+
 /** The colour in which a status is shown everywhere. */
 export function statusStyle(status: string): Style {
   if (["SENT", "DELIVERED", "OPENED", "CLICKED"].includes(status)) return "green";

@@ -18,6 +18,10 @@ export type Balance = {
   readonly outcomes: JsonObject;
   /** Everybody was found and every message has its outcome. */
   readonly complete: boolean;
+  /** Some of it waits for a decision since a backup was restored. */
+  readonly heldBack: boolean;
+  /** The rest of its recipients was given up after a restore. */
+  readonly dropped: boolean;
 };
 
 export async function balanceOf(client: Client, requestId: string): Promise<Balance> {
@@ -27,12 +31,16 @@ export async function balanceOf(client: Client, requestId: string): Promise<Bala
     settled: number(report, "settled") ?? 0,
     outcomes: object(report["outcomes"]),
     complete: report["complete"] === true,
+    heldBack: report["heldBack"] === true,
+    dropped: number(report, "dropped") !== null,
   };
 }
 
 /** All went out, and there was somebody to go to. */
-export function isAllGood({ complete, messages, outcomes }: Balance): boolean {
-  return complete && messages > 0 && Object.keys(outcomes).every((status) => statusStyle(status) === "green");
+export function isAllGood({ complete, dropped, messages, outcomes }: Balance): boolean {
+  return (
+    complete && !dropped && messages > 0 && Object.keys(outcomes).every((status) => statusStyle(status) === "green")
+  );
 }
 
 /** Some messages of a send, worth telling: all of a few, else those that did not get out. */
@@ -56,7 +64,7 @@ export async function tellable(
 /** A line per message that is worth it, and the sum. */
 export function tellBalance(
   world: World,
-  { messages, outcomes, complete }: Balance,
+  { messages, outcomes, complete, heldBack, dropped }: Balance,
   told: readonly MessageView[],
 ): void {
   const { out } = world;
@@ -69,6 +77,8 @@ export function tellBalance(
       `${signOf(world, view.status)} ${status}  ${view.recipient}${why === "" ? "" : `  ${paint(out, "dim", why)}`}`,
     );
   }
+  if (heldBack) say(out, "  Some of it is held back since a backup was restored; to decide: tidings held");
+  if (dropped) say(out, "  The rest of its recipients was given up after a restore: they get no message.");
   if (messages <= 1) return;
   const parts = Object.entries(outcomes).map(
     ([status, many]) => `${grouped(Number(many))} ${paint(out, statusStyle(status), status)}`,

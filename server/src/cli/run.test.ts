@@ -11,6 +11,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   mailbox: ["list", "show", "clear"],
   dlq: ["list", "show", "redrive", "discard"],
   keys: ["create", "list", "revoke"],
+  held: ["show", "list", "release", "drop"],
 };
 const HELPS = [
   [],

@@ -43,6 +43,7 @@ function pretend(url: string, firstKey: string | null = null) {
       url,
       firstKey,
       carriers: [{ provider: "mailbox", channels: ["email", "sms"] }],
+      heldBack: null,
       close: async () => {
         seen.closed += 1;
       },

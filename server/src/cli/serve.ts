@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { reachable } from "#cli/access.ts";
 import { EXIT, type Exit } from "#cli/exit.ts";
-import { paint, span } from "#cli/output.ts";
+import { count, dateTime, paint, span } from "#cli/output.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import type { Settings } from "#config/settings.ts";
 
@@ -10,6 +10,7 @@ export type Running = {
   readonly url: string;
   readonly firstKey: string | null;
   readonly carriers: readonly { readonly provider: string; readonly channels: readonly string[] }[];
+  readonly heldBack: { readonly jobs: number; readonly backupMadeMs: number } | null;
   close(): Promise<void>;
 };
 
@@ -68,6 +69,13 @@ export function firstCall(url: string, key: string): readonly string[] {
 
 export function sayNotes(world: World, notes: readonly string[]): void {
   for (const note of notes) say(world.err, `${paint(world.err, "yellow", "!")} ${note}`);
+}
+
+/** What waits for somebody's decision since a restore, and how to decide; null when nothing does. */
+export function heldBackLine({ heldBack }: Pick<Running, "heldBack">): string | null {
+  if (heldBack === null) return null;
+  const jobs = `${count(heldBack.jobs, "job is", "jobs are")} held back`;
+  return `${jobs} since the backup of ${dateTime(heldBack.backupMadeMs)} was restored; to decide: tidings held`;
 }
 
 /** `email via smtp`, and what happens to everything else. */

@@ -4,6 +4,13 @@ export const OPERATOR_FAULTS = {
   "store.locked": "Another Tidings process works on this data folder; stop it or choose another folder.",
   "store.newer": "The data was written by a newer Tidings; start that version or restore a backup.",
   "store.corrupt": "The database file is damaged; restore a backup.",
+  "store.missing": "Nothing was ever kept in this data folder; name the right one with --data-dir.",
+  "store.exists": "Choose an empty data folder, or say --force: the store that is there is moved aside, not deleted.",
+  "backup.exists": "Name another file, or say --force to replace a backup.",
+  "backup.invalid": "Take another backup, or copy this one again from where it was made.",
+  "restore.unfinished":
+    "Run `tidings restore FILE` again, or delete the folder that it left to begin with an empty store.",
+  "disk.failed": "Look at the disk and its rights, make room, and try again; nothing was changed.",
   "port.taken": "Another program listens on this port; set PORT to another one.",
   "server.unreachable": "No Tidings answers there; start it with `tidings start` or point TIDINGS_URL at it.",
 } as const satisfies Record<string, string>;

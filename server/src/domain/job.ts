@@ -1,10 +1,16 @@
 /**
  * A job is the promise that something will be done. It lives from the commit that enqueues it to the commit that ends
- * it, and is in one of three places:
+ * it, and is in one of four places:
  *
  *     waiting ──due──▶ ready ──claim──▶ held ──end: done──▶ gone
  *        ▲               ▲               │ ├──end: again──▶ waiting or ready
  *        └── again, later┴──lease over───┘ └──end: dead───▶ dead letter ──revive──▶ ready
+ *
+ *     waiting, ready, held ──park──▶ parked ──unpark──▶ waiting or ready
+ *                                      └──take: cancelled, dropped──▶ gone
+ *
+ * A restored backup parks all its jobs: what they stand for may have been done after the backup was made, so somebody
+ * decides. Nothing claims or wakes what is parked; its due time and turn stay.
  *
  * Waiting and held are the same thing to the store: invisible until a time. A timer that is due and a lease that ran
  * out make a job visible again by the same statement (SQS calls it the visibility timeout).
@@ -49,9 +55,10 @@ export type JobEnd =
   | { readonly kind: "done" }
   /**
    * The lease goes on and the payload moves (null: unchanged). For work that proceeds in steps under one lease; a step
-   * is progress, so attempts start over at 1.
+   * is progress, so attempts start over at 1. `step` rises with each, from 1 at every claim or birth: one that is there
+   * already is not done again, so that it may be repeated when its answer was lost.
    */
-  | { readonly kind: "keep"; readonly payload: string | null }
+  | { readonly kind: "keep"; readonly payload: string | null; readonly step: number }
   /** Comes back when due. `attempts: "reset"` after progress, `"count"` after a failure, with its `error`. */
   | {
       readonly kind: "again";
@@ -62,6 +69,18 @@ export type JobEnd =
       readonly error: string | null;
     }
   | { readonly kind: "dead"; readonly error: string };
+
+/** A job that is held back until somebody lets it go on or takes it away. */
+export type ParkedJob = {
+  readonly key: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly payload: string;
+  readonly traceparent: string | null;
+  readonly attempt: number;
+  readonly enqueuedMs: number;
+  readonly dueMs: number;
+};
 
 /** A job that gave up; kept until someone revives or discards it. */
 export type DeadJob = {

@@ -19,6 +19,7 @@ export type SendMessage = JsonObject & {
   readonly delay?: Delay;
   readonly expiry?: JsonObject;
   readonly timeout?: Timeouts;
+  readonly deadline?: DeadlineWish;
 };
 
 export type ChannelOptions = JsonObject & {
@@ -59,6 +60,15 @@ export type Timeouts = JsonObject & {
   readonly message?: number;
   /** Ours: what to do when a provider took a message and did not say whether it kept it. */
   readonly unknown?: "retry" | "hold";
+};
+
+/** Ours: until when it is of use, and what happens when that was not possible. */
+export type DeadlineWish = JsonObject & {
+  readonly at?: string | number;
+  readonly in?: string | number;
+  /** One of `LATE_POLICIES`; accept checks it. */
+  readonly late?: string;
+  readonly collapse_key?: string;
 };
 
 /** One entry of `to`, told apart once, at accept. */

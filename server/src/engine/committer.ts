@@ -33,6 +33,10 @@ export class Committer {
   #head = 0;
   #waitingBytes = 0;
   #committing = false;
+  /** Whether the store failed to do the last commit. */
+  #failed = false;
+  /** When the commit under way was handed to the store, monotonic. */
+  #handedMs = Number.POSITIVE_INFINITY;
   #idle: (() => void)[] = [];
   readonly #units: Histogram;
   readonly #seconds: Histogram;
@@ -54,6 +58,11 @@ export class Committer {
   /** True when so much waits that new work should be refused at the doors. */
   get overloaded(): boolean {
     return this.#waiting.length - this.#head >= BACKLOG_UNITS_MAX || this.#waitingBytes >= BACKLOG_BYTES_MAX;
+  }
+
+  /** False when the store could not do the last commit, or has been at one for longer than `patienceMs`. */
+  goesWell(patienceMs: number): boolean {
+    return !this.#failed && this.#clock.monotonicMs() - this.#handedMs <= patienceMs;
   }
 
   get waitingUnits(): number {
@@ -87,7 +96,9 @@ export class Committer {
       const batch = this.#take();
       last = batch.length;
       const startMs = this.#clock.monotonicMs();
+      this.#handedMs = startMs;
       await this.#commit(batch);
+      this.#handedMs = Number.POSITIVE_INFINITY;
       this.#units.observe(batch.length);
       this.#seconds.observe((this.#clock.monotonicMs() - startMs) / 1000);
     }
@@ -98,6 +109,7 @@ export class Committer {
   async #commit(batch: readonly Pending[]): Promise<void> {
     try {
       const verdicts = await this.#store.commit(batch.map((pending) => pending.unit));
+      this.#failed = false;
       for (const [at, pending] of batch.entries()) {
         const verdict = verdicts[at];
         invariant(verdict !== undefined, "a commit answers every unit");
@@ -105,6 +117,7 @@ export class Committer {
       }
     } catch (fault) {
       this.#failures.add(1);
+      this.#failed ||= fault instanceof StoreFault;
       if (!(fault instanceof StoreFault) && batch.length > 1) {
         for (const pending of batch) await this.#commit([pending]);
       } else for (const pending of batch) pending.reject(fault);

@@ -278,8 +278,24 @@ test("blobs that no commit names are collected after an hour", async () => {
   const retention = { messagesAgeMaxMs: 1e12, journalAgeMaxMs: 1e12, journalEventsMax: 1e9, evenUnread: false };
   await tidy(reading.engine, blobs, retention);
   assert.notEqual(await blobs.get("orphan"), null, "its request may still be on its way");
-  reading.clock.advance(2 * 3_600_000);
-  await tidy(reading.engine, blobs, retention);
+  reading.clock.jumpWall(2 * 3_600_000);
+  const round = await tidy(reading.engine, blobs, retention);
+  assert.notEqual(await blobs.get("orphan"), null, "the clock jumped: a moment ago it was young");
+  reading.clock.advance(10 * 60_000);
+  await tidy(reading.engine, blobs, retention, round);
   assert.equal(await blobs.get("orphan"), null);
   assert.notEqual(await blobs.get("named"), null);
+});
+
+test("a blob that is named at the last moment is kept, however old the wall clock makes it", async () => {
+  const reading = await Reading.start();
+  const blobs = openMemoryBlobStore({ clock: reading.clock });
+  await blobs.put("late", new Uint8Array([1]));
+  const retention = { messagesAgeMaxMs: 1e12, journalAgeMaxMs: 1e12, journalEventsMax: 1e9, evenUnread: false };
+  reading.clock.jumpWall(2 * 3_600_000);
+  const round = await tidy(reading.engine, blobs, retention);
+  await reading.engine.commit({ blobs: [{ id: "late", bytes: 1, owner: "r" }] });
+  reading.clock.advance(3_600_000);
+  await tidy(reading.engine, blobs, retention, round);
+  assert.notEqual(await blobs.get("late"), null);
 });

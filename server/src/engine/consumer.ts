@@ -51,21 +51,39 @@ export type Consumer = {
 /** Collection of documents that remember into how many partitions a consumer was divided. */
 const CONSUMERS = "consumers";
 
-/** Adds a consumer to an engine that has started: its checkpoints and the jobs of its partitions. */
+/**
+ * Adds a consumer to an engine that has started: its checkpoints and the jobs of its partitions, then whoever works on
+ * them.
+ * @throws {StoreFault} when the store cannot answer now; nothing was done, and it may be tried again.
+ */
 export async function startConsumer(engine: Engine, consumer: Consumer): Promise<void> {
-  const { store, clock } = engine.parts;
   invariant(
     consumer.partitions >= 1 && consumer.batchMax >= 1,
     `consumer ${consumer.name} has a partition and a batch`,
   );
+  // Somebody was faster, or the answer was lost: what they wrote may have moved on already, and is not to be set back.
+  while (!(await divide(engine, consumer)));
   engine.addStage(new ConsumerStage(engine, consumer).stage);
+}
+
+/** @returns false when the division has changed since it was read. */
+async function divide(engine: Engine, consumer: Consumer): Promise<boolean> {
+  const { store, clock } = engine.parts;
   const known = await store.checkpoints(consumer.name);
   const [document] = await store.documents([{ collection: CONSUMERS, id: consumer.name }]);
+  const isDivided = document?.body === String(consumer.partitions);
   const nowMs = clock.nowMs();
   const indices = [...Array(consumer.partitions).keys()];
-  await engine.commit({
-    checkpoints: await firstCheckpoints(engine, consumer, known, document?.body ?? null),
-    puts: [{ collection: CONSUMERS, id: consumer.name, body: String(consumer.partitions), when: "always", nowMs }],
+  const verdict = await engine.commit({
+    ...(isDivided
+      ? {}
+      : {
+          expect: [{ collection: CONSUMERS, id: consumer.name, version: document?.version ?? 0 }],
+          checkpoints: await firstCheckpoints(engine, consumer, known),
+          puts: [
+            { collection: CONSUMERS, id: consumer.name, body: String(consumer.partitions), when: "always", nowMs },
+          ],
+        }),
     jobs: indices.map((index) => ({
       job: {
         key: partitionKey(consumer, index),
@@ -79,6 +97,7 @@ export async function startConsumer(engine: Engine, consumer: Consumer): Promise
       hand: null,
     })),
   });
+  return verdict.kind === "committed";
 }
 
 /**
@@ -89,9 +108,7 @@ async function firstCheckpoints(
   engine: Engine,
   consumer: Consumer,
   known: readonly Checkpoint[],
-  divided: string | null,
 ): Promise<readonly Checkpoint[]> {
-  if (divided === String(consumer.partitions)) return [];
   const updatedMs = engine.parts.clock.nowMs();
   const old = known.filter(({ position }) => position < RETIRED).map(({ position }) => position);
   const { last } = await engine.parts.store.journalBounds();
@@ -127,7 +144,7 @@ class ConsumerStage {
       // A partition's job has no end: what fails are its events, which are counted by themselves.
       attemptsMax: Number.MAX_SAFE_INTEGER,
       run: async (jobs, context) => {
-        await Promise.all(jobs.map((handed) => this.#work(handed, context)));
+        await Promise.all(jobs.map((handed) => context.guard(handed.job, () => this.#work(handed, context))));
       },
       bury: () => ({}),
     };
@@ -193,7 +210,7 @@ class Partition {
   async run(): Promise<"stopped" | "lost"> {
     const { store, clock } = this.#engine.parts;
     const { signal } = this.#context;
-    while (!signal.aborted) {
+    while (this.#goesOn) {
       const appended = this.#nextAppend();
       const page = await store.readJournal({
         after: this.#position,
@@ -217,6 +234,11 @@ class Partition {
     return "stopped";
   }
 
+  /** A worker that may have lost its lease calls nobody: another one may be further on, and would be overtaken. */
+  get #goesOn(): boolean {
+    return !this.#context.signal.aborted && this.#context.holds(this.#job);
+  }
+
   #nextAppend(): { readonly promise: Promise<void>; cancel(): void } {
     let wake: () => void = () => {};
     const promise = new Promise<void>((resolve) => {
@@ -230,7 +252,7 @@ class Partition {
     const { clock, dice } = this.#engine.parts;
     const { signal } = this.#context;
     for (;;) {
-      if (signal.aborted) return "stopped";
+      if (!this.#goesOn) return "stopped";
       const failure = await this.#try(events, upTo);
       if (failure.kind !== "failed") return failure.kind;
       if (this.#consumer.bisect && events.length > 1) return this.#halves(events, upTo);

@@ -23,6 +23,7 @@ export type DraftJob = { readonly job: NewJob; readonly hand: Hand | null };
 /** A stage's open hand: a place is reserved before the commit and filled or freed after it. */
 export interface Hand {
   reserve(): boolean;
-  give(job: Job): void;
+  /** `sinceMs`: monotonic time from which its lease is counted. */
+  give(job: Job, sinceMs: number): void;
   free(): void;
 }

@@ -5,10 +5,10 @@ import { errorText } from "#engine/error-text.ts";
 import { COMMIT_RETRY_MS_BASE, COMMIT_RETRY_MS_MAX, LEASE_MS, OVERLOAD_RETRY_AFTER_MS } from "#engine/limits.ts";
 import { Runner } from "#engine/runner.ts";
 import { sleep } from "#engine/sleep.ts";
-import type { Stage } from "#engine/stage.ts";
+import type { Decision, Stage } from "#engine/stage.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { NewEvent } from "#domain/event.ts";
-import type { Job, Lane } from "#domain/job.ts";
+import type { Job, Lane, ParkedJob } from "#domain/job.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
@@ -44,9 +44,12 @@ export class Engine {
   readonly #backlog: Backlog;
   readonly #runner: Runner;
   readonly #stop = new AbortController();
+  /** Aborted when nobody waits any longer for what is in hand. */
+  readonly #over = new AbortController();
   readonly #listeners: ((draft: Draft) => void)[] = [];
   readonly #appended = new Set<() => void>();
   #watching: Promise<void> = Promise.resolve();
+  #trial: Promise<boolean> | null = null;
   #quietUntilMs = 0;
 
   /** @param jobsMax jobs in the store beyond which doors refuse new ones. */
@@ -62,6 +65,7 @@ export class Engine {
       commit: (draft) => this.commit(draft),
       release: async (job) => {
         await parts.store.release([job]);
+        this.#runner.notify(job.queue, job.lane);
       },
     });
     parts.store.onWake(() => this.#wakeReaders());
@@ -93,7 +97,10 @@ export class Engine {
     this.#watching = this.#backlog.watch(this.#stop.signal);
   }
 
-  /** Called with each draft when it has become durable, before whoever submitted it is told. Must not throw. */
+  /**
+   * Called with each draft when it has become durable, before whoever submitted it is told; also when the store could not
+   * say whether it has. Must not throw.
+   */
   onCommitted(listener: (draft: Draft) => void): void {
     this.#listeners.push(listener);
   }
@@ -118,15 +125,16 @@ export class Engine {
   /**
    * For stages: commits a draft whose work is already done, trying until the store can. Memory stays bounded because
    * each such draft belongs to a job that keeps its place in hand meanwhile.
+   * @throws {StoreFault} when the store still cannot at the end of the grace period of a stop.
    */
   async commit(draft: Draft): Promise<Verdict> {
     for (let waitMs = COMMIT_RETRY_MS_BASE; ; waitMs = Math.min(waitMs * 2, COMMIT_RETRY_MS_MAX)) {
       try {
         return await this.#commitOnce(draft);
       } catch (fault) {
-        if (!(fault instanceof StoreFault)) throw fault;
+        if (!(fault instanceof StoreFault) || this.#over.signal.aborted) throw fault;
         this.#complain(fault, waitMs);
-        await sleep(this.parts.clock, waitMs);
+        await sleep(this.parts.clock, waitMs, this.#over.signal);
       }
     }
   }
@@ -152,12 +160,48 @@ export class Engine {
     });
   }
 
+  /**
+   * Lets parked jobs of one queue go on, or gives them up with what their stage says of it. Each is a unit of its own:
+   * `verdicts[i]` belongs to `jobs[i]`, and `gone` says that somebody else has decided.
+   * @throws {StoreFault} when the store cannot commit now; some may have been decided.
+   */
+  async settleParked(jobs: readonly ParkedJob[], decision: Decision): Promise<readonly (Verdict | Overloaded)[]> {
+    const { then, by, rule } = decision;
+    const timeMs = this.parts.clock.nowMs();
+    const effects = then === "drop" ? await this.#runner.drop(jobs, decision) : null;
+    return await Promise.all(
+      jobs.map(({ key, queue, traceparent }, at) => {
+        const type = then === "drop" ? "job.dropped" : "job.released";
+        const told: NewEvent = { type, subject: key, timeMs, data: JSON.stringify({ queue, by, rule }), traceparent };
+        const own = effects?.[at];
+        return this.submit({
+          ...own,
+          ...(then === "drop" ? { take: key } : { unpark: key }),
+          events: [told, ...(own?.events ?? [])],
+        });
+      }),
+    );
+  }
+
+  /**
+   * Whether the store takes commits. While they go well nobody need ask it; when the last one failed, or one takes longer
+   * than `patienceMs`, a small one is tried, and the answer waits for its end.
+   */
+  async storeTakes(patienceMs: number): Promise<boolean> {
+    if (this.#committer.goesWell(patienceMs)) return true;
+    this.#trial ??= this.#tryStore().finally(() => {
+      this.#trial = null;
+    });
+    return await this.#trial;
+  }
+
   /** Stops taking work, lets what is in hand finish for up to `graceMs`, gives back the rest. */
   async stop(graceMs: number): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     this.#wakeReaders();
     await this.#runner.drain(graceMs);
+    this.#over.abort();
     await this.#committer.drained();
     await this.#watching;
   }
@@ -170,17 +214,37 @@ export class Engine {
     this.parts.log.error("The store cannot commit; trying again", { error: errorText(fault), waitMs });
   }
 
+  async #tryStore(): Promise<boolean> {
+    const put = {
+      collection: TRIALS,
+      id: "commit",
+      body: "{}",
+      when: "always",
+      nowMs: this.parts.clock.nowMs(),
+    } as const;
+    try {
+      await this.#committer.submit({ puts: [put] }, put.body.length);
+      return true;
+    } catch (fault) {
+      if (fault instanceof StoreFault) return false;
+      throw fault;
+    }
+  }
+
   async #commitOnce(draft: Draft): Promise<Verdict> {
     const handed: Handed[] = [];
+    const askedMs = this.parts.clock.monotonicMs();
     const unit = this.#toUnit(draft, handed);
     let verdict: Verdict;
     try {
       verdict = await this.#committer.submit(unit, textBytes(unit));
     } catch (fault) {
       for (const { hand } of handed) hand.free();
+      // Perhaps only the answer was lost. Who repeats it may be told that it is done, and nobody would hear of it.
+      for (const listener of this.#listeners) listener(draft);
       throw fault;
     }
-    if (verdict.kind === "committed") this.#afterCommit(draft, unit, handed, verdict.skipped);
+    if (verdict.kind === "committed") this.#afterCommit(draft, unit, handed, verdict.skipped, askedMs);
     else for (const { hand } of handed) hand.free();
     return verdict;
   }
@@ -221,11 +285,11 @@ export class Engine {
     };
   }
 
-  #afterCommit(draft: Draft, unit: Unit, handed: readonly Handed[], skipped: readonly string[]): void {
+  #afterCommit(draft: Draft, unit: Unit, handed: readonly Handed[], skipped: readonly string[], askedMs: number): void {
     for (const listener of this.#listeners) listener(draft);
     for (const { hand, job } of handed) {
       if (skipped.length > 0 && skipped.includes(job.key)) hand.free();
-      else hand.give(job);
+      else hand.give(job, askedMs);
     }
     const nowMs = this.parts.clock.nowMs();
     for (const job of unit.jobs ?? []) this.#noteJob(job, nowMs);
@@ -236,6 +300,11 @@ export class Engine {
       else this.#runner.notifyAll();
     }
     if (unit.dead?.then === "revive") this.#runner.notifyAll();
+    if (unit.unpark !== undefined) {
+      // Ready, or due some time: only the store knows.
+      this.#runner.notifyAll();
+      this.#runner.noteDue(nowMs);
+    }
     if (unit.events !== undefined || unit.messages !== undefined) this.#wakeReaders();
   }
 
@@ -252,6 +321,9 @@ export class Engine {
     for (const wake of wakes) wake();
   }
 }
+
+/** Holds one document, which says nothing: it is put when somebody wants to know whether the store works again. */
+const TRIALS = "trials";
 
 type Handed = { readonly hand: Hand; readonly job: Job };
 

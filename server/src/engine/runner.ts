@@ -3,10 +3,10 @@ import { errorText } from "#engine/error-text.ts";
 import { FairClock } from "#engine/fair-clock.ts";
 import { HEARTBEAT_MS, LEASE_MS, LOOK_AGAIN_MS, WAKE_BATCH_MAX } from "#engine/limits.ts";
 import { sleep } from "#engine/sleep.ts";
-import type { Stage } from "#engine/stage.ts";
+import type { Decision, Stage } from "#engine/stage.ts";
 import { type StageHouse, StageRunner } from "#engine/stage-runner.ts";
 import { invariant } from "#domain/invariant.ts";
-import { type DeadJob, type JobRef, LANES, type Lane } from "#domain/job.ts";
+import { type DeadJob, type JobRef, LANES, type Lane, type ParkedJob } from "#domain/job.ts";
 import type { Timer } from "#ports/clock.ts";
 import type { ClaimAsk, Store } from "#ports/store.ts";
 
@@ -80,6 +80,12 @@ export class Runner {
     return this.#stages.get(dead.queue)?.stage.revive?.(dead) ?? null;
   }
 
+  /** What the stage of these parked jobs of one queue wants to be committed when they are given up; null: nothing. */
+  async drop(jobs: readonly ParkedJob[], decision: Decision): Promise<readonly DraftEffects[] | null> {
+    const queue = jobs[0]?.queue ?? "";
+    return (await this.#stages.get(queue)?.stage.drop?.(jobs, decision)) ?? null;
+  }
+
   /** A job will be due then. */
   noteDue(dueMs: number): void {
     if (!this.#started || this.#house.signal.aborted) return;
@@ -104,10 +110,19 @@ export class Runner {
       this.#house.log.warn("Jobs were still in hand when the grace period ended; they will be done again", {
         jobs: left.length,
       });
-      await this.#store.release(left);
+      await this.#giveBack(left);
     }
     await Promise.all(this.#loops);
     await this.#waking;
+  }
+
+  /** A store that cannot take them now (a full disk) keeps nobody from stopping: at the next start they are ready. */
+  async #giveBack(jobs: readonly JobRef[]): Promise<void> {
+    try {
+      await this.#store.release(jobs);
+    } catch (fault) {
+      this.#house.log.warn("Jobs could not be given back; the next start takes them", { error: errorText(fault) });
+    }
   }
 
   #claimSoon(): void {
@@ -123,12 +138,13 @@ export class Runner {
         const asks = this.#asks();
         if (asks.length === 0) break;
         for (const ask of asks) this.#hungry.delete(`${ask.queue}/${ask.lane}`);
+        const askedMs = clock.monotonicMs();
         const jobs = await this.#store.claim(asks, LEASE_MS);
         for (const ask of asks) {
           const own = jobs.filter((job) => job.queue === ask.queue && job.lane === ask.lane);
           // A full answer means that there may be more.
           if (own.length >= ask.limit) this.#hungry.add(`${ask.queue}/${ask.lane}`);
-          if (own.length > 0) this.#stages.get(ask.queue)?.take(own);
+          if (own.length > 0) this.#stages.get(ask.queue)?.take(own, askedMs);
         }
       }
       this.#claiming = false;
@@ -189,14 +205,15 @@ export class Runner {
     const { clock, log, signal } = this.#house;
     while (!this.#drained && (!signal.aborted || this.inHand > 0)) {
       await sleep(clock, signal.aborted ? 100 : HEARTBEAT_MS, signal.aborted ? undefined : signal);
-      for (const stage of this.#stages.values()) {
-        const refs: readonly JobRef[] = stage.heldLongerThan(HEARTBEAT_MS / 2);
-        if (refs.length === 0) continue;
-        try {
-          stage.extended(refs, await this.#store.extend(refs, LEASE_MS));
-        } catch (fault) {
-          log.error("Leases could not be extended; trying again", { error: errorText(fault) });
-        }
+      const stages = [...this.#stages.values()];
+      const refs = stages.flatMap((stage) => stage.heldLongerThan(HEARTBEAT_MS / 2));
+      if (refs.length === 0) continue;
+      try {
+        const askedMs = clock.monotonicMs();
+        const lost = await this.#store.extend(refs, LEASE_MS);
+        for (const stage of stages) stage.extended(refs, lost, askedMs);
+      } catch (fault) {
+        log.error("Leases could not be extended; trying again", { error: errorText(fault) });
       }
     }
   }

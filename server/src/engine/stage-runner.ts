@@ -2,7 +2,7 @@ import type { Draft, DraftEffects, DraftJob } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import type { FairClock } from "#engine/fair-clock.ts";
 import { LEASE_MS, STORE_REST_MS } from "#engine/limits.ts";
-import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
+import type { HandedJob, Stage, StageContext, StageEnd, StageResult } from "#engine/stage.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
 import { retryDelayMs } from "#domain/retry.ts";
@@ -19,7 +19,8 @@ export type StageHouse = {
   readonly signal: AbortSignal;
   /** Commits, trying until the store can; resolves with the verdict. */
   commit(draft: Draft): Promise<Verdict>;
-  release(job: JobRef): Promise<void>;
+  /** Gives a job back; whoever has a free hand takes it. */
+  release(job: Job): Promise<void>;
   /** A place has become free. */
   freed(): void;
 };
@@ -56,7 +57,7 @@ export class StageRunner<Carry> {
       job,
       hand: {
         reserve: () => this.#reserve(job.lane),
-        give: (born) => this.#give(born, carry),
+        give: (born, sinceMs) => this.#give(born, sinceMs, carry),
         free: () => this.#free(job.lane),
       },
     };
@@ -76,11 +77,11 @@ export class StageRunner<Carry> {
     return free * 2 >= this.stage.inHandMax[lane] ? Math.min(free, this.stage.batchMax) : 0;
   }
 
-  /** Takes claimed jobs in hand and runs them. */
-  take(jobs: readonly Job[]): void {
+  /** Takes claimed jobs in hand and runs them. `sinceMs`: when they were asked for, from which their leases are counted. */
+  take(jobs: readonly Job[], sinceMs: number): void {
     for (const job of jobs) {
       this.#taken[job.lane] += 1;
-      this.#hold(job);
+      this.#hold(job, sinceMs);
     }
     const batch: HandedJob<Carry>[] = [];
     for (const job of jobs) {
@@ -102,12 +103,11 @@ export class StageRunner<Carry> {
     return refs;
   }
 
-  /** Notes what the heartbeat learned: these leases go on, those are lost. */
-  extended(refs: readonly JobRef[], lost: readonly JobRef[]): void {
-    const nowMs = this.#house.clock.monotonicMs();
+  /** Notes what a heartbeat that was sent at `sinceMs` has learned: these leases go on, those are lost. */
+  extended(refs: readonly JobRef[], lost: readonly JobRef[], sinceMs: number): void {
     for (const ref of refs) {
       const held = this.#inHand.get(ref.key);
-      if (held?.ref.fence === ref.fence) held.extendedMs = nowMs;
+      if (held?.ref.fence === ref.fence) held.extendedMs = Math.max(held.extendedMs, sinceMs);
     }
     for (const ref of lost) {
       const held = this.#inHand.get(ref.key);
@@ -132,17 +132,15 @@ export class StageRunner<Carry> {
     this.#house.freed();
   }
 
-  #hold(job: Job): void {
+  #hold(job: Job, sinceMs: number): void {
     this.#turns[job.lane].served(job.turn);
-    this.#inHand.set(job.key, {
-      ref: { key: job.key, fence: job.fence },
-      extendedMs: this.#house.clock.monotonicMs(),
-    });
+    const { key, fence, payload } = job;
+    this.#inHand.set(key, { ref: { key, fence }, extendedMs: sinceMs, steps: 0, payload });
   }
 
   /** Jobs that one commit brought are run as one batch. */
-  #give(job: Job, carry: Carry): void {
-    this.#hold(job);
+  #give(job: Job, sinceMs: number, carry: Carry): void {
+    this.#hold(job, sinceMs);
     this.#given.push({ job, carry });
     if (this.#given.length === 1) queueMicrotask(() => this.#runGiven());
   }
@@ -167,26 +165,36 @@ export class StageRunner<Carry> {
         if (keeps && ended === "lost") open.delete(job.key);
         return ended;
       },
+      guard: async (job, work) => {
+        try {
+          await work();
+        } catch (thrown) {
+          fail([job], thrown);
+        }
+      },
     };
-    let error = "the stage returned without saying what became of the job";
-    let blameless = false;
+    const fail = (jobs: readonly Job[], thrown: unknown): void => {
+      const error = errorText(thrown);
+      const left = jobs.filter((job) => open.delete(job.key));
+      this.#house.log.error(`Stage ${this.stage.queue} failed`, { error, jobs: left.length });
+      for (const job of left)
+        void this.#finish(job, thrown instanceof StoreFault ? this.#later(job, error) : { kind: "failed", error });
+    };
     try {
       await this.stage.run(batch, context);
     } catch (thrown) {
-      error = errorText(thrown);
-      blameless = thrown instanceof StoreFault;
-      this.#house.log.error(`Stage ${this.stage.queue} failed`, { error, jobs: open.size });
+      fail([...open.values()], thrown);
     }
-    for (const job of open.values()) {
-      void this.#finish(job, blameless ? this.#later(job, error) : { kind: "failed", error });
-    }
+    const error = "the stage returned without saying what became of the job";
+    for (const job of open.values()) void this.#finish(job, { kind: "failed", error });
   }
 
   /** A store that cannot answer now says nothing about the job: soon again, and no attempt is counted. */
   #later(job: Job, error: string): StageResult {
     const { clock, dice } = this.#house;
     const dueMs = clock.nowMs() + STORE_REST_MS + Math.floor(dice.next() * STORE_REST_MS);
-    const end = { kind: "again", payload: job.payload, dueMs, turn: job.turn, attempts: "reset", error } as const;
+    const payload = this.#payloadOf(job);
+    const end = { kind: "again", payload, dueMs, turn: job.turn, attempts: "reset", error } as const;
     return { kind: "end", end, effects: {} };
   }
 
@@ -198,19 +206,51 @@ export class StageRunner<Carry> {
 
   async #finish(job: Job, result: StageResult): Promise<"committed" | "lost"> {
     if (result.kind === "release") {
-      await this.#house.release(job);
-      this.#letGo(job);
+      try {
+        await this.#house.release(job);
+      } catch (fault) {
+        // Then it is ready when its lease is over.
+        if (!(fault instanceof StoreFault)) throw fault;
+      } finally {
+        this.#letGo(job);
+      }
       return "lost";
     }
-    const { end, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
+    const { end: asked, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
+    const end = this.#counted(job, asked);
     let verdict: Verdict;
     try {
       verdict = await this.#house.commit({ ...effects, job: { ref: { key: job.key, fence: job.fence }, end } });
     } catch (thrown) {
-      return this.#afterBug(job, thrown);
+      if (!(thrown instanceof StoreFault)) return this.#afterBug(job, thrown);
+      // We are stopping, and the store cannot take it: it is done again by whoever comes next.
+      this.#letGo(job);
+      return "lost";
     }
     if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job);
+    else this.#kept(job, end.payload);
     return verdict.kind === "committed" ? "committed" : "lost";
+  }
+
+  /** What comes after a failure goes on from the last step that was kept. */
+  #kept(job: Job, payload: string | null): void {
+    const held = this.#inHand.get(job.key);
+    if (held?.ref.fence === job.fence && payload !== null) held.payload = payload;
+  }
+
+  #payloadOf(job: Job): string {
+    const held = this.#inHand.get(job.key);
+    return held?.ref.fence === job.fence ? held.payload : job.payload;
+  }
+
+  /** Numbers the steps of a job, so that one whose answer was lost can be repeated and is not done twice. */
+  #counted(job: Job, end: StageEnd): JobEnd {
+    if (end.kind !== "keep") return end;
+    const held = this.#inHand.get(job.key);
+    // Who holds it no longer is refused, whatever the number.
+    if (held?.ref.fence !== job.fence) return { ...end, step: 1 };
+    held.steps += 1;
+    return { ...end, step: held.steps };
   }
 
   /** Effects that no store takes are a bug of the stage: the job fails without them, and dies if that goes on. */
@@ -236,7 +276,7 @@ export class StageRunner<Carry> {
     if (job.attempt < this.stage.attemptsMax) {
       const dueMs = clock.nowMs() + retryDelayMs(job.attempt, dice.next());
       return {
-        end: { kind: "again", payload: job.payload, dueMs, turn: job.turn, attempts: "count", error },
+        end: { kind: "again", payload: this.#payloadOf(job), dueMs, turn: job.turn, attempts: "count", error },
         effects: {},
       };
     }
@@ -246,6 +286,9 @@ export class StageRunner<Carry> {
 
 type InHand = {
   readonly ref: JobRef;
-  /** Monotonic time from which the lease runs. */
+  /** Monotonic time from which the lease runs at the latest: when it was asked for, not when the answer came. */
   extendedMs: number;
+  /** How often it was kept, and the payload of the last time that is durable. */
+  steps: number;
+  payload: string;
 };

@@ -1,5 +1,5 @@
 import type { DraftEffects } from "#engine/draft.ts";
-import type { DeadJob, Job, JobEnd, Lane } from "#domain/job.ts";
+import type { DeadJob, Job, JobEnd, Lane, ParkedJob } from "#domain/job.ts";
 
 /**
  * A stage turns jobs into effects. It does not write: what it reports for a job is committed by the engine together
@@ -22,6 +22,17 @@ export type Stage<Carry> = {
   bury(job: Job, error: string): DraftEffects;
   /** What else to commit when someone re-drives a dead job, and the payload it begins anew with (null: as it was). */
   revive?(dead: DeadJob): { readonly payload: string | null; readonly effects: DraftEffects };
+  /** What else to commit when someone gives these parked jobs up, one by one: the last state of what they stood for. */
+  drop?(jobs: readonly ParkedJob[], decision: Decision): Promise<readonly DraftEffects[]>;
+};
+
+/** What somebody decided about a parked job. */
+export type Decision = {
+  readonly then: "release" | "drop";
+  /** Who: the name of a key. */
+  readonly by: string;
+  /** Why it was parked, and what was done, in words for whoever asks later. */
+  readonly rule: string;
 };
 
 /** A job in hand; `carry` is what the stage before already knew, null when the job was claimed from the store. */
@@ -32,12 +43,20 @@ export type StageContext = {
   readonly signal: AbortSignal;
   /** Resolves when the result is durable, or when it was refused because the job is someone else's now. */
   finish(job: Job, result: StageResult): Promise<"committed" | "lost">;
+  /**
+   * Does the work of one job. If it throws, that is this job's failure alone: the others of its batch may be at a provider
+   * and go on. What `run` itself throws is the failure of all that were not reported.
+   */
+  guard(job: Job, work: () => Promise<void>): Promise<void>;
   /** False once the lease may have run out: do not call the outside world for this job any more. */
   holds(job: Job): boolean;
 };
 
+/** What becomes of a job. The engine counts its steps; a job is kept by one step at a time. */
+export type StageEnd = Exclude<JobEnd, { readonly kind: "keep" }> | Omit<JobEnd & { readonly kind: "keep" }, "step">;
+
 export type StageResult =
-  | { readonly kind: "end"; readonly end: JobEnd; readonly effects: DraftEffects }
+  | { readonly kind: "end"; readonly end: StageEnd; readonly effects: DraftEffects }
   /** It went wrong in a way that another try may mend: backoff, then dead after `attemptsMax`. */
   | { readonly kind: "failed"; readonly error: string }
   /** Not begun: back to the queue without counting the attempt. */

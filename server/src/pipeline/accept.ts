@@ -13,6 +13,7 @@
 import type { Draft } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
+import type { Deadline, DeadlineDefaults } from "#domain/deadline.ts";
 import { type NewEvent, newEvent } from "#domain/event.ts";
 import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#domain/ids.ts";
 import type { JsonObject } from "#domain/json.ts";
@@ -21,15 +22,18 @@ import { INLINE_FIELD_BYTES_MAX } from "#domain/limits.ts";
 import type { NewMessage } from "#domain/message.ts";
 import type { SendMessage, Target } from "#domain/notification.ts";
 import { type Problem, problem } from "#domain/problem.ts";
-import { extractAttachments } from "#pipeline/attachments.ts";
+import { extractAttachments, fileBlob } from "#pipeline/attachments.ts";
 import type { ExpandCarry } from "#pipeline/expand.ts";
 import { checkSend } from "#pipeline/check-send.ts";
+import { CollapseOrder, collapsePuts, fanOutPuts } from "#pipeline/collapse.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
 import { type CheckedIn, checkIn } from "#pipeline/claim-check.ts";
-import { type Plan, planOf } from "#pipeline/plan.ts";
+import { eventName, type Plan, planOf } from "#pipeline/plan.ts";
+import { unbegun } from "#pipeline/progress.ts";
 import { EXPAND_QUEUE, MESSAGE_QUEUE, TRANSACTIONAL_RECIPIENTS_MAX } from "#pipeline/stages.ts";
 import type { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
+import type { Secrets } from "#ports/secrets.ts";
 import type { OnceRecord } from "#ports/store.ts";
 
 /** One call of `POST /send`, its schema already checked. */
@@ -62,14 +66,19 @@ export class Accepter implements Accept {
   readonly #messages: StageRunner<MessageCarry>;
   readonly #fanOuts: StageRunner<ExpandCarry>;
   readonly #tally: Tally;
+  readonly #secrets: Secrets;
+  readonly #deadlines: DeadlineDefaults;
+  readonly #order = new CollapseOrder();
 
   constructor(
     engine: Engine,
     blobs: BlobStore,
     stages: { readonly messages: StageRunner<MessageCarry>; readonly fanOuts: StageRunner<ExpandCarry> },
-    tally: Tally,
+    rest: { readonly tally: Tally; readonly secrets: Secrets; readonly deadlines: DeadlineDefaults },
   ) {
-    this.#tally = tally;
+    this.#tally = rest.tally;
+    this.#secrets = rest.secrets;
+    this.#deadlines = rest.deadlines;
     this.#engine = engine;
     this.#blobs = blobs;
     this.#messages = stages.messages;
@@ -79,7 +88,7 @@ export class Accepter implements Accept {
   async accept(call: SendCall): Promise<Accepted> {
     const { clock, dice } = this.#engine.parts;
     const nowMs = clock.nowMs();
-    const checked = checkSend(call.message, nowMs);
+    const checked = checkSend(call.message, this.#deadlines, nowMs);
     if (checked.kind === "refused") return checked;
     const id = newRequestId(nowMs, dice.hex(12));
     const claims = await this.#checkClaims(id, call);
@@ -90,7 +99,7 @@ export class Accepter implements Accept {
     const plan = planOf(request, claims.message, checked, call.text.length);
     const draft: Draft = {
       requests: [{ ...request, body, archivedMs: null }],
-      ...this.#firstStep(plan, call, checked.dueMs),
+      ...this.#firstStep(plan, call, { dueMs: checked.dueMs, deadline: this.#ordered(checked, nowMs) }),
       ...(blobs.length === 0 ? {} : { blobs }),
       ...(call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
     };
@@ -104,17 +113,27 @@ export class Accepter implements Accept {
     throw new Error(`broken invariant: an accepted call has no condition that answers ${verdict.kind}`);
   }
 
+  #ordered({ deadline, dueMs }: Times, nowMs: number): Deadline | null {
+    return deadline?.late === "collapse" ? { ...deadline, order: this.#order.next(dueMs, nowMs) } : deadline;
+  }
+
   /** One person: the message itself. More: a fan-out job that will make the messages. */
-  #firstStep(plan: Plan, call: SendCall, dueMs: number): Draft {
+  #firstStep(plan: Plan, call: SendCall, times: Times): Draft {
     const sole = plan.targets.length === 1 ? plan.targets[0] : undefined;
-    if (sole?.kind === "person") return this.#message(plan, sole, call, dueMs);
+    if (sole?.kind === "person") return this.#message(plan, sole, call, times);
+    const { dueMs, deadline } = times;
+    const marks = fanOutPuts(plan.id, deadline, plan.acceptedMs);
     const job: NewJob = {
       key: `${EXPAND_QUEUE}:${plan.id}`,
       queue: EXPAND_QUEUE,
       lane: plan.lane,
       turn: this.#fanOuts.turn(plan.lane, shareOf(plan, call.share)),
       dueMs: 0,
-      payload: JSON.stringify({ dueMs, share: shareOf(plan, call.share) }),
+      payload: JSON.stringify({
+        dueMs,
+        share: shareOf(plan, call.share),
+        ...(deadline === null ? {} : { deadline }),
+      }),
       traceparent: call.traceparent,
     };
     return {
@@ -122,10 +141,11 @@ export class Accepter implements Accept {
       events: [
         event("request.accepted", plan.id, plan, { recipients: plan.targets.length, event: eventName(plan.message) }),
       ],
+      ...(marks.length === 0 ? {} : { puts: marks }),
     };
   }
 
-  #message(plan: Plan, target: Target & { kind: "person" }, call: SendCall, dueMs: number): Draft {
+  #message(plan: Plan, target: Target & { kind: "person" }, call: SendCall, { dueMs, deadline }: Times): Draft {
     const message = newMessage({
       id: soleMessageId(plan.id),
       plan,
@@ -136,15 +156,19 @@ export class Accepter implements Accept {
       delayed: dueMs > plan.acceptedMs,
     });
     const job = this.#messages.offer(
-      messageJob(message.id, plan, this.#messages.turn(plan.lane, shareOf(plan, call.share)), dueMs),
+      messageJob(message.id, plan, this.#messages.turn(plan.lane, shareOf(plan, call.share)), { dueMs, deadline }),
       { plan, record: message },
     );
-    return { messages: [{ message, job, events: bornEvents(message, plan, dueMs) }] };
+    const puts = collapsePuts([message], plan, deadline, this.#secrets, plan.acceptedMs);
+    return {
+      messages: [{ message, job, events: bornEvents(message, plan, { dueMs, deadline }) }],
+      ...(puts.length === 0 ? {} : { puts }),
+    };
   }
 
   /** Files and fields over the inline limit go to the blob store before the commit that names them (claim check). */
   async #checkClaims(id: RequestId, call: SendCall): Promise<Claims | Problem> {
-    const extracted = extractAttachments(call.message, (index) => `${id}-a${index}`);
+    const extracted = extractAttachments(call.message, (index) => fileBlob(id, index));
     if (extracted.kind === "refused") return extracted.problem;
     if (extracted.kind === "none" && call.text.length <= INLINE_FIELD_BYTES_MAX) {
       return { body: call.text, message: call.message, blobs: [] };
@@ -168,6 +192,9 @@ type Claims = CheckedIn & {
   readonly message: SendMessage;
 };
 
+/** When a message may first be sent, and until when. */
+export type Times = { readonly dueMs: number; readonly deadline: Deadline | null };
+
 /** The user id, or the address of someone who has none; null for a bare device token and the like. */
 export function recipientOf(target: Target & { kind: "person" }): string | null {
   if (target.userId !== null) return target.userId;
@@ -189,8 +216,9 @@ export function shareOf(plan: Plan, share: string): string {
 }
 
 /** A message's one job: its key is the message's id, so cancelling takes the job away. */
-export function messageJob(id: MessageId, plan: Plan, turn: number, dueMs: number): NewJob {
-  return { key: id, queue: MESSAGE_QUEUE, lane: plan.lane, turn, dueMs, payload: "", traceparent: plan.traceparent };
+export function messageJob(id: MessageId, plan: Plan, turn: number, { dueMs, deadline }: Times): NewJob {
+  const payload = unbegun(deadline);
+  return { key: id, queue: MESSAGE_QUEUE, lane: plan.lane, turn, dueMs, payload, traceparent: plan.traceparent };
 }
 
 export function newMessage(born: {
@@ -219,12 +247,13 @@ export function newMessage(born: {
   };
 }
 
-export function bornEvents(message: NewMessage, plan: Plan, dueMs: number): readonly NewEvent[] {
+export function bornEvents(message: NewMessage, plan: Plan, { dueMs, deadline }: Times): readonly NewEvent[] {
   const accepted = event("message.accepted", message.id, plan, {
     recipient: message.recipient,
     request: plan.id,
     event: message.event,
     ...(message.listId === null ? {} : { list: message.listId }),
+    ...(deadline === null ? {} : { deadline }),
   });
   return dueMs > plan.acceptedMs
     ? [accepted, event("message.delayed", message.id, plan, { untilMs: dueMs })]
@@ -233,10 +262,6 @@ export function bornEvents(message: NewMessage, plan: Plan, dueMs: number): read
 
 function event(type: string, subject: string, plan: Plan, data: JsonObject): NewEvent {
   return newEvent(type, subject, plan.acceptedMs, data, plan.traceparent);
-}
-
-function eventName(message: SendMessage): string {
-  return message.metadata?.event ?? message.template ?? "";
 }
 
 function laneOf(targets: readonly Target[]): Lane {

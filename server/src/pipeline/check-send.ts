@@ -1,8 +1,11 @@
+import type { Deadline, DeadlineDefaults } from "#domain/deadline.ts";
 import { parseDelayUntil } from "#domain/opening-hours.ts";
 import { DELAY_MS_MAX, TAG_CHARS_MAX, TAGS_MAX } from "#domain/limits.ts";
 import type { SendMessage, Target } from "#domain/notification.ts";
 import { type Problem, problem } from "#domain/problem.ts";
 import { routingProblem } from "#domain/routing.ts";
+import { readDeadline } from "#pipeline/deadline.ts";
+import { opensForRecipient } from "#pipeline/opening.ts";
 import { readTargets } from "#pipeline/targets.ts";
 import { compiledContent } from "#pipeline/compile-cache.ts";
 import type { Compiled } from "#templates/compile.ts";
@@ -14,11 +17,12 @@ export type Checked =
       readonly compiled: Compiled | null;
       /** When it may go; the present when at once. Opening hours in the recipient's own zone are decided later. */
       readonly dueMs: number;
+      readonly deadline: Deadline | null;
     }
   | { readonly kind: "refused"; readonly problem: Problem };
 
 /** What the schema cannot say: forms of recipients, one of template and content, limits, times, words that compile. */
-export function checkSend(message: SendMessage, nowMs: number): Checked {
+export function checkSend(message: SendMessage, defaults: DeadlineDefaults, nowMs: number): Checked {
   const targets = readTargets(message.to);
   if ("code" in targets) return { kind: "refused", problem: targets };
   if (message.content === undefined && message.template === undefined) {
@@ -31,6 +35,8 @@ export function checkSend(message: SendMessage, nowMs: number): Checked {
   if (wrong !== null) return refused(wrong);
   const due = dueOf(message, nowMs);
   if (typeof due === "string") return refused(due);
+  const deadline = readDeadline(message, defaults, { nowMs, dueMs: due });
+  if (typeof deadline === "string") return refused(deadline);
   const compiled = message.content === undefined ? null : compiledContent(message.content);
   if (compiled !== null && !compiled.ok) {
     const first = compiled.faults[0];
@@ -41,6 +47,7 @@ export function checkSend(message: SendMessage, nowMs: number): Checked {
     targets,
     compiled: compiled === null ? null : compiled.template,
     dueMs: due,
+    deadline,
   };
 }
 
@@ -70,7 +77,9 @@ function timeoutWrong(message: SendMessage): string | null {
   if (unknown !== undefined && unknown !== "retry" && unknown !== "hold") {
     return 'message.timeout.unknown must be "retry" or "hold"';
   }
-  const given: [string, unknown][] = Object.entries(timeout ?? {}).filter(([name]) => TIMED.includes(name));
+  const given: [string, unknown][] = Object.entries(timeout ?? {})
+    .filter(([name]) => TIMED.includes(name))
+    .map(([name, value]) => [`timeout.${name}`, value]);
   for (const [name, option] of Object.entries(message.channels ?? {})) {
     given.push([`channels.${name}.timeout`, option.timeout], [`channels.${name}.timeouts`, option.timeouts]);
   }
@@ -110,10 +119,4 @@ function dueOf(message: SendMessage, nowMs: number): number | string {
   if (!until.ok) return `message.delay.until: ${until.problem}`;
   if (until.dueMs > nowMs + DELAY_MS_MAX) return "message.delay.until lies more than a year ahead";
   return Math.max(nowMs, until.dueMs);
-}
-
-/** Opening hours without a zone are those of the recipient: route looks at them when it knows who it is. */
-export function opensForRecipient(message: SendMessage): boolean {
-  const { until, timezone } = message.delay ?? {};
-  return until !== undefined && timezone === undefined && !/^\d{4}-/.test(until);
 }

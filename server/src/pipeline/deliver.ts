@@ -22,11 +22,9 @@ import type { MessagePatch } from "#domain/message.ts";
 import type { Outcome } from "#domain/outcome.ts";
 import { retryDelayMs } from "#domain/retry.ts";
 import { hasFallback, type Leaf } from "#domain/routing.ts";
-import type { StageContext } from "#engine/stage.ts";
 import { leafStates, type LeafProgress, type Progress } from "#pipeline/progress.ts";
 import type { Providers } from "#pipeline/providers.ts";
 import { render, type RenderHouse } from "#pipeline/render.ts";
-import type { Revocations } from "#pipeline/revocations.ts";
 import { type Person, type Way, wayOf, type Work } from "#pipeline/route.ts";
 import type { Tally } from "#pipeline/tally.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -37,7 +35,6 @@ export type DeliverHouse = RenderHouse & {
   readonly clock: Clock;
   readonly dice: Dice;
   readonly providers: Providers;
-  readonly revocations: Revocations;
   readonly tally: Tally;
   /** What happens to an unknown outcome when the sender did not say. */
   readonly onUnknown: "retry" | "hold";
@@ -51,7 +48,15 @@ export type Tried = {
   readonly puts: readonly DocumentPut[];
 };
 
-/** @returns "withdrawn" when the provider was not called because of a no, a shutdown or a lost lease. */
+/** What a try is bound by. */
+export type Bounds = {
+  /** Asked at the last moment before a provider is called. */
+  readonly mayGo: () => boolean;
+  /** Nothing is tried from then on: the deadline of what is dropped when late. `Infinity` without one. Unix epoch ms. */
+  readonly endMs: number;
+};
+
+/** @returns "withdrawn" when the provider was not called because `mayGo` said no: a no, a deadline, a lost lease. */
 export async function tryLeaf(
   house: DeliverHouse,
   work: Work,
@@ -59,7 +64,7 @@ export async function tryLeaf(
   progress: Progress,
   leaf: Leaf,
   before: LeafProgress,
-  context: StageContext,
+  bounds: Bounds,
 ): Promise<Tried | "withdrawn"> {
   const way = wayOf(leaf, work.plan, person, house.providers);
   if (way.kind === "closed") {
@@ -82,13 +87,10 @@ export async function tryLeaf(
       content: words.content,
     },
     lane: work.plan.lane,
-    mayGo: () =>
-      !context.signal.aborted &&
-      context.holds(work.job) &&
-      !house.revocations.revokedSince(person.routedAt, person.revocableBy),
+    mayGo: bounds.mayGo,
   });
   if (passed.kind === "withdrawn") return "withdrawn";
-  const judge = new Judge(house, work, person, progress, leaf, before, way, provider);
+  const judge = new Judge(house, work, person, progress, leaf, before, way, provider, bounds.endMs);
   if (passed.kind === "later") return only(judge.wait(passed.atMs, passed.reason, before.attempts));
   house.tally.tried(way.channel, provider.key, passed.kind);
   const rendered = judge.event("message.rendered", { title: words.rendered.title });
@@ -110,6 +112,7 @@ class Judge {
   readonly #before: LeafProgress;
   readonly #way: Way & { kind: "open" };
   readonly #provider: Provider;
+  readonly #endMs: number;
   readonly #nowMs: number;
 
   constructor(
@@ -121,6 +124,7 @@ class Judge {
     before: LeafProgress,
     way: Way & { kind: "open" },
     provider: Provider,
+    endMs: number,
   ) {
     this.#house = house;
     this.#work = work;
@@ -130,6 +134,7 @@ class Judge {
     this.#before = before;
     this.#way = way;
     this.#provider = provider;
+    this.#endMs = endMs;
     this.#nowMs = house.clock.nowMs();
   }
 
@@ -177,22 +182,33 @@ class Judge {
     const { plan } = this.#work;
     const waiting = { ...this.#before, attempts, nextMs: atMs, error };
     if (this.#nowMs - this.#progress.startMs >= messagePatienceMs(plan.message.timeout)) return exhausted(waiting);
-    const spent = this.#nowMs - this.#before.providerSinceMs >= this.#providerPatienceMs();
+    // A try that would come too late is none: what else there is has to be tried now.
+    const tooLate = atMs >= this.#endMs;
+    const spent = tooLate || this.#nowMs - this.#before.providerSinceMs >= this.#providerPatienceMs();
     if (spent && this.#before.provider + 1 < this.#way.providers.length) return this.#nextProvider(waiting);
     const channelSpent = this.#nowMs - this.#before.sinceMs >= this.#channelPatienceMs();
     const lastProvider = this.#before.provider + 1 >= this.#way.providers.length;
-    if (
-      ((spent && lastProvider) || channelSpent) &&
-      hasFallback(plan.tree, this.#leaf.index, leafStates(this.#progress))
-    ) {
-      return exhausted(waiting);
+    if (((spent && lastProvider) || channelSpent) && this.#hasFallback()) {
+      return exhausted(waiting, tooLate ? NO_TIME_LEFT : undefined);
     }
     return waiting;
   }
 
+  /** A way that is closed to this person is none: for its sake nothing is given up. */
+  #hasFallback(): boolean {
+    const { plan } = this.#work;
+    const known = leafStates(this.#progress);
+    return hasFallback(plan.tree, this.#leaf.index, (index) => {
+      const leaf = plan.leaves[index];
+      const closed = leaf !== undefined && wayOf(leaf, plan, this.#person, this.#house.providers).kind === "closed";
+      return closed && known(index) === "open" ? "skipped" : known(index);
+    });
+  }
+
   #again(atMs: number, reason: string, attempts: number, type: string): Tried {
     const leaf = this.wait(atMs, reason, attempts);
-    const data = { reason, attempt: attempts, ...(leaf.state === "open" ? { nextMs: leaf.nextMs } : {}) };
+    const comes = leaf.state === "open" && leaf.nextMs < this.#endMs;
+    const data = { reason, attempt: attempts, ...(comes ? { nextMs: leaf.nextMs } : {}) };
     return { leaf, events: [this.event(type, data)], patch: null, puts: [] };
   }
 
@@ -300,14 +316,16 @@ function patience(given: number | Readonly<Record<string, number>> | undefined, 
   return typeof given === "number" ? given : given?.[key];
 }
 
-function exhausted(leaf: LeafProgress): LeafProgress {
+const NO_TIME_LEFT = "the next try would come after the deadline";
+
+function exhausted(leaf: LeafProgress, rule = "the time for trying is over (timeout)"): LeafProgress {
   const error = `gave up after ${leaf.attempts} tries; the last: ${leaf.error ?? "no answer"}`;
   return {
     ...leaf,
     state: "failed",
     reason: "PROVIDER_ERROR",
     error,
-    rule: "the time for trying is over (timeout)",
+    rule,
     exhausted: true,
   };
 }

@@ -1,22 +1,28 @@
 import type { Draft } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
+import type { DocumentKey } from "#domain/document.ts";
 import type { RecordedEvent } from "#domain/event.ts";
 import { type MessageId, newRequestId, type RequestId, soleMessageId } from "#domain/ids.ts";
 import { invariant } from "#domain/invariant.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
 import type { MessageRecord } from "#domain/message.ts";
-import { bornEvents, messageJob, newMessage } from "#pipeline/accept.ts";
+import { bornEvents, messageJob, newMessage, type Times } from "#pipeline/accept.ts";
 import type { Canceled, MessageDesk, Output, Resent, Why } from "#pipeline/message-desk.ts";
+import { COLLAPSING, documentId } from "#pipeline/collapse.ts";
 import { copyFor } from "#pipeline/claim-check.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
+import { readProgress } from "#pipeline/progress.ts";
 import type { Providers } from "#pipeline/providers.ts";
 import { render, type RenderHouse } from "#pipeline/render.ts";
 import { type Person, route, wayOf } from "#pipeline/route.ts";
+import { readRestored } from "#pipeline/restored.ts";
 import type { Revocations } from "#pipeline/revocations.ts";
 import { MESSAGE_QUEUE } from "#pipeline/stages.ts";
 import { tell } from "#pipeline/tell.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
 
+/** A person who sends again means it: at once, and with no deadline. */
+const AT_ONCE: Times = { dueMs: 0, deadline: null };
 /** Events of one message that are read; more than any message has in its 72 hours. */
 const HISTORY_MAX = 1_000;
 
@@ -44,6 +50,7 @@ export class Desk implements MessageDesk {
     const timeMs = clock.nowMs();
     const draft: Draft = {
       take: id,
+      deletes: await this.#collapsing(record),
       patches: [{ id, status: "CANCELED", canceledMs: timeMs }],
       events: [{ type: "message.canceled", subject: id, timeMs, data: "{}", traceparent: null }],
     };
@@ -51,7 +58,9 @@ export class Desk implements MessageDesk {
     const [now] = await store.messages([id]);
     // Forgotten in between, by retention.
     if (!now) return { kind: "unknown" };
-    return { kind: verdict.kind === "committed" ? "canceled" : "refused", record: now };
+    // Refused and yet done by us: the answer to the first try was lost.
+    const isOurs = now.status === "CANCELED" && now.canceledMs === timeMs;
+    return { kind: verdict.kind === "committed" || isOurs ? "canceled" : "refused", record: now };
   }
 
   /** A request of its own with the same text, for the one recipient of the original. */
@@ -64,7 +73,7 @@ export class Desk implements MessageDesk {
     if (original === null) return { kind: "unknown" };
     const nowMs = clock.nowMs();
     const requestId = newRequestId(nowMs, dice.hex(12));
-    const copy = await copyFor(this.#house.blobs, requestId, original.message);
+    const copy = await copyFor(this.#house.blobs, requestId, original);
     const plan: Plan = { ...original, id: requestId, acceptedMs: nowMs, traceparent: null, lane: "transactional" };
     const message = newMessage({
       id: soleMessageId(requestId),
@@ -83,8 +92,8 @@ export class Desk implements MessageDesk {
       messages: [
         {
           message,
-          job: { job: messageJob(message.id, plan, engine.turn(MESSAGE_QUEUE, plan.lane, share), 0), hand: null },
-          events: [...bornEvents(message, plan, 0), { ...again, timeMs: nowMs, traceparent: null }],
+          job: { job: messageJob(message.id, plan, engine.turn(MESSAGE_QUEUE, plan.lane, share), AT_ONCE), hand: null },
+          events: [...bornEvents(message, plan, AT_ONCE), { ...again, timeMs: nowMs, traceparent: null }],
         },
       ],
       blobs: copy.blobs,
@@ -132,8 +141,18 @@ export class Desk implements MessageDesk {
   async why(id: MessageId): Promise<Why | null> {
     const record = await this.#record(id);
     if (record === null) return null;
-    const [events, [job]] = await Promise.all([this.#history(id), this.#house.engine.parts.store.jobs([id])]);
-    return tell(record, events, job ?? null);
+    const { store } = this.#house.engine.parts;
+    const [events, [job]] = await Promise.all([this.#history(id), store.jobs([id])]);
+    return tell(record, events, job ?? null, job?.state === "parked" ? await readRestored(store) : null);
+  }
+
+  /** What is cancelled does not stand for older ones of its kind. */
+  async #collapsing(record: MessageRecord): Promise<readonly DocumentKey[]> {
+    const [job] = await this.#house.engine.parts.store.jobs([record.id]);
+    const order = job ? readProgress(job.payload, 0).progress.deadline?.order : undefined;
+    const plan = order === undefined ? null : await this.#plan(record.requestId);
+    if (order === undefined || plan === null) return [];
+    return [{ collection: COLLAPSING, id: documentId(record, plan, order, this.#house.secrets) }];
   }
 
   async #record(id: MessageId): Promise<MessageRecord | null> {

@@ -17,11 +17,15 @@ import type { Engine } from "#engine/engine.ts";
 import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import { type MessageId, memberMessageId, type RequestId } from "#domain/ids.ts";
+import type { Deadline } from "#domain/deadline.ts";
+import type { DocumentPut } from "#domain/document.ts";
 import type { Job } from "#domain/job.ts";
 import type { Target } from "#domain/notification.ts";
 import { bornEvents, messageJob, newMessage, recipientOf } from "#pipeline/accept.ts";
+import { collapsePuts } from "#pipeline/collapse.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
+import { dropFanOuts } from "#pipeline/drop.ts";
 import { CRASHES_MAX, EXPAND_IN_HAND_MAX, EXPAND_PAGE_MAX, EXPAND_QUEUE } from "#pipeline/stages.ts";
 import type { Secrets } from "#ports/secrets.ts";
 
@@ -31,6 +35,8 @@ export type ExpandCarry = { readonly plan: Plan };
 type Cursor = {
   readonly dueMs: number;
   readonly share: string;
+  /** Of each of its messages. */
+  readonly deadline?: Deadline;
   /** Entry of `to`; lists and users behind which the next page begins. */
   readonly at?: number;
   readonly afterList?: string | null;
@@ -54,6 +60,10 @@ export function expandStage(parts: ExpandParts): Stage<ExpandCarry> {
     attemptsMax: CRASHES_MAX,
     async run(jobs: readonly HandedJob<ExpandCarry>[], context: StageContext): Promise<void> {
       for (const handed of jobs) await context.finish(handed.job, await step(parts, handed, context));
+    },
+    async drop(jobs, decision) {
+      const fanOuts = jobs.map((job) => ({ job, request: requestId(job), recipients: cursorOf(job).recipients ?? 0 }));
+      return dropFanOuts(parts.engine.parts.clock, fanOuts, decision);
     },
     bury(job: Job, error: string) {
       const { clock } = parts.engine.parts;
@@ -80,10 +90,10 @@ async function step(parts: ExpandParts, handed: HandedJob<ExpandCarry>, context:
   const plan = handed.carry?.plan ?? (await parts.plans.load([id])).get(id);
   if (plan === undefined) return { kind: "end", end: { kind: "dead", error: "the request is gone" }, effects: {} };
   parts.plans.keep(plan);
-  // The payload is written by accept and by this function alone.
-  const cursor = JSON.parse(job.payload) as Cursor;
+  const cursor = cursorOf(job);
   const { births, next } = await page(parts, plan, cursor);
   const recipients = (cursor.recipients ?? 0) + births.length;
+  const puts = collapses(parts, plan, cursor, births);
   if (next !== null) {
     const payload = JSON.stringify({ ...next, recipients });
     // One turn on: a page of every other list that waits comes first.
@@ -91,7 +101,7 @@ async function step(parts: ExpandParts, handed: HandedJob<ExpandCarry>, context:
     return {
       kind: "end",
       end: { kind: "again", payload, dueMs: 0, turn, attempts: "reset", error: null },
-      effects: { messages: births },
+      effects: { messages: births, ...puts },
     };
   }
   const data = JSON.stringify({ recipients });
@@ -101,6 +111,7 @@ async function step(parts: ExpandParts, handed: HandedJob<ExpandCarry>, context:
     end: { kind: "done" },
     effects: {
       messages: births,
+      ...puts,
       events: [{ type: "request.expanded", subject: id, timeMs, data, traceparent: job.traceparent }],
     },
   };
@@ -113,7 +124,7 @@ async function page(parts: ExpandParts, plan: Plan, cursor: Cursor): Promise<Pag
   const at = cursor.at ?? 0;
   const target = plan.targets[at];
   if (target === undefined) return { births: [], next: null };
-  const base = { dueMs: cursor.dueMs, share: cursor.share };
+  const base = baseOf(cursor);
   const nextEntry = at + 1 < plan.targets.length ? { ...base, at: at + 1 } : null;
   switch (target.kind) {
     case "person":
@@ -141,7 +152,7 @@ function personsPage(parts: ExpandParts, plan: Plan, cursor: Cursor, from: numbe
     const born = personBirth(parts, plan, cursor, target, at);
     if (!births.has(born.message.id)) births.set(born.message.id, born);
   }
-  const next = at < plan.targets.length ? { dueMs: cursor.dueMs, share: cursor.share, at } : null;
+  const next = at < plan.targets.length ? { ...baseOf(cursor), at } : null;
   return { births: [...births.values()], next };
 }
 
@@ -201,15 +212,38 @@ function birth(
   const delayed = cursor.dueMs > parts.engine.parts.clock.nowMs();
   const message = newMessage({ ...rest, plan, toIndex: at, delayed });
   const turn = parts.messages.turn(plan.lane, cursor.share);
-  const job = messageJob(message.id, plan, turn, cursor.dueMs);
+  const { dueMs, deadline = null } = cursor;
+  const job = messageJob(message.id, plan, turn, { dueMs, deadline });
   return {
     message,
     job: parts.messages.offer(job, { plan, record: message }),
-    events: bornEvents(message, plan, delayed ? cursor.dueMs : 0),
+    events: bornEvents(message, plan, { dueMs: delayed ? dueMs : 0, deadline }),
   };
 }
 
-function requestId(job: Job): RequestId {
+/** What stays the same from page to page. */
+function baseOf({ dueMs, share, deadline }: Cursor): Cursor {
+  return { dueMs, share, ...(deadline === undefined ? {} : { deadline }) };
+}
+
+/** What a page leaves for those that may collapse. */
+function collapses(
+  parts: ExpandParts,
+  plan: Plan,
+  { deadline }: Cursor,
+  births: readonly DraftBirth[],
+): { readonly puts?: readonly DocumentPut[] } {
+  if (deadline?.order === undefined) return {};
+  const messages = births.map(({ message }) => message);
+  return { puts: collapsePuts(messages, plan, deadline, parts.secrets, parts.engine.parts.clock.nowMs()) };
+}
+
+function cursorOf({ payload }: Pick<Job, "payload">): Cursor {
+  // It is written by accept and by `step` alone.
+  return JSON.parse(payload) as Cursor;
+}
+
+function requestId(job: Pick<Job, "key">): RequestId {
   // The key is `expand:<request id>`, written by accept.
   return job.key.slice(EXPAND_QUEUE.length + 1) as RequestId;
 }

@@ -1,4 +1,5 @@
 import type { Channel, Content } from "#domain/content.ts";
+import type { LatePolicy } from "#domain/deadline.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { MessageRecord } from "#domain/message.ts";
 import type { Problem } from "#domain/problem.ts";
@@ -44,6 +45,16 @@ export type Why = {
   readonly answer: string;
   /** The rule that decided, e.g. "suppression: hard bounce of 2026-11-20 (550 5.1.1 …)"; null if none stood in the way. */
   readonly rule: string | null;
+  readonly deadline: WhyDeadline | null;
   /** What happened, oldest first. */
   readonly steps: readonly { readonly atMs: number; readonly type: string; readonly sentence: string }[];
+};
+
+export type WhyDeadline = {
+  readonly atMs: number;
+  readonly late: LatePolicy;
+  /** By how much it was late when that was decided; null: in time so far. */
+  readonly byMs: number | null;
+  /** What was decided, and who asked for it; null when it was in time. */
+  readonly rule: string | null;
 };

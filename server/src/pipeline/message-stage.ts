@@ -3,7 +3,9 @@
  * delivered; what happened is committed with the end of the job.
  *
  *     job ──load──▶ route ──▶ ways to try now ──▶ deliver ──▶ all ways done ──▶ settle: done, or a dead letter
- *                     │            │                  └──▶ some wait ──▶ again, with the progress
+ *                     │            │   ▲              └──▶ some wait ──▶ again, with the progress
+ *                     │            │   └── late, and sent all the same
+ *                     │            ├── late: dropped, or collapsed into a newer one ──▶ settle
  *                     │            └── none due yet ──▶ again
  *                     └── no template, left the list, closed until morning ──▶ settle, or again
  *
@@ -13,25 +15,34 @@ import type { DraftEffects } from "#engine/draft.ts";
 import type { HandedJob, Stage, StageContext, StageResult } from "#engine/stage.ts";
 import { type NewEvent, newEvent } from "#domain/event.ts";
 import type { MessageId } from "#domain/ids.ts";
+import { type Deadline, lateRule } from "#domain/deadline.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { JsonObject } from "#domain/json.ts";
 import type { DeadJob, Job } from "#domain/job.ts";
 import type { NewMessage } from "#domain/message.ts";
 import { parseDelayUntil } from "#domain/opening-hours.ts";
 import { openLeaves } from "#domain/routing.ts";
-import { opensForRecipient } from "#pipeline/check-send.ts";
-import { type DeliverHouse, type Tried, tryLeaf } from "#pipeline/deliver.ts";
+import { newerThan } from "#pipeline/collapse.ts";
+import { deadlineMs, lateEnding, zoneOf } from "#pipeline/deadline.ts";
+import { type Bounds, type DeliverHouse, type Tried, tryLeaf } from "#pipeline/deliver.ts";
+import { opensForRecipient } from "#pipeline/opening.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
 import { freshLeaf, leafStates, type Progress, readProgress, withLeaf, writeProgress } from "#pipeline/progress.ts";
+import { dropMessages } from "#pipeline/drop.ts";
+import type { Revocations } from "#pipeline/revocations.ts";
 import { type Person, route, wayOf, type Work } from "#pipeline/route.ts";
-import { end, endEffects, endingOf } from "#pipeline/settle.ts";
+import { end, endEffects, type Ending, endingOf } from "#pipeline/settle.ts";
 import { CRASHES_MAX, MESSAGE_BATCH_MAX, MESSAGE_QUEUE, MESSAGES_IN_HAND_MAX } from "#pipeline/stages.ts";
 import type { Store } from "#ports/store.ts";
 
 /** What accept and expand know already, so that a message in hand needs no reading. */
 export type MessageCarry = { readonly plan: Plan; readonly record: NewMessage };
 
-export type MessageHouse = DeliverHouse & { readonly store: Store; readonly plans: Plans };
+export type MessageHouse = DeliverHouse & {
+  readonly store: Store;
+  readonly plans: Plans;
+  readonly revocations: Revocations;
+};
 
 export function messageStage(house: MessageHouse): Stage<MessageCarry> {
   return {
@@ -43,11 +54,13 @@ export function messageStage(house: MessageHouse): Stage<MessageCarry> {
       const works = await load(house, jobs, context);
       const people = await route(works, house.store, house.revocations);
       await Promise.all(
-        works.map(async (work, at) => {
-          const person = people[at];
-          invariant(person !== undefined, "every message has its person");
-          await carry(house, work, person, context);
-        }),
+        works.map((work, at) =>
+          context.guard(work.job, async () => {
+            const person = people[at];
+            invariant(person !== undefined, "every message has its person");
+            await carry(house, work, person, context);
+          }),
+        ),
       );
     },
     bury(job: Job, error: string): DraftEffects {
@@ -61,6 +74,7 @@ export function messageStage(house: MessageHouse): Stage<MessageCarry> {
       // A message's job has its message's id as key.
       return endEffects({ id: job.key as MessageId }, ending, house.clock.nowMs(), job.traceparent);
     },
+    drop: (jobs, decision) => dropMessages(house, jobs, decision),
     revive(dead: DeadJob) {
       const id = dead.key as MessageId;
       const timeMs = house.clock.nowMs();
@@ -101,28 +115,28 @@ async function load(
 
 async function carry(house: MessageHouse, work: Work, person: Person, context: StageContext): Promise<void> {
   const nowMs = house.clock.nowMs();
-  const stopped = stopBefore(work, person, nowMs);
+  const begun = readProgress(work.job.payload, nowMs);
+  const stopped = stopBefore(work, person, begun, nowMs);
   if (stopped !== null) {
     const status = stopped.kind === "end" ? stopped.effects.patches?.[0]?.status : undefined;
     if (status !== undefined && status !== "DELAYED") house.tally.settled("", "", status);
     await context.finish(work.job, stopped);
     return;
   }
-  const first = work.job.payload === "";
-  const events = first ? [routed(house, work, person, nowMs)] : [];
-  await new Trip(house, work, person, context, readProgress(work.job.payload, nowMs), events).go();
+  await new Trip(house, work, person, context, begun).go();
 }
 
+type Begun = { readonly progress: Progress; readonly isFirst: boolean };
+
 /** What ends or postpones a message before any way is tried. */
-function stopBefore(work: Work, person: Person, nowMs: number): StageResult | null {
+function stopBefore(work: Work, person: Person, { progress, isFirst }: Begun, nowMs: number): StageResult | null {
   if (work.plan.compiled === null) {
     const error = `no template "${work.record.notification}" exists`;
     return end(work, { status: "UNMAPPED", reason: null, error, rule: "template lookup", redrivable: false }, nowMs);
   }
   if (person.leftList) {
-    const { leaves } = readProgress(work.job.payload, nowMs);
     // It reached them on one way before they left; the other ways are given up, the outcome stays.
-    if (Object.values(leaves).some(({ state }) => state === "sent")) {
+    if (wasSent(progress)) {
       return { kind: "end", end: { kind: "done" }, effects: {} };
     }
     const error = `${work.record.recipient} is not on the list ${person.listId} any more`;
@@ -132,14 +146,20 @@ function stopBefore(work: Work, person: Person, nowMs: number): StageResult | nu
       nowMs,
     );
   }
-  if (work.job.payload !== "" || !opensForRecipient(work.plan.message)) return null;
-  const zone = person.profile["zoneinfo"] ?? person.profile["timezone"];
-  const until = parseDelayUntil(work.plan.message.delay?.until ?? "", typeof zone === "string" ? zone : null, nowMs);
+  if (!isFirst || !opensForRecipient(work.plan.message)) return null;
+  const until = parseDelayUntil(work.plan.message.delay?.until ?? "", zoneOf(person), nowMs);
   if (!until.ok || until.dueMs <= nowMs) return null;
-  const delayed = event("message.delayed", work, nowMs, { untilMs: until.dueMs });
+  const { deadline } = progress;
+  const endMs = deadline === undefined ? null : deadlineMs(deadline, work.plan, person);
+  // What will be dropped before they open is settled at its deadline.
+  const dueMs = endMs !== null && deadline?.late === "drop" ? Math.min(until.dueMs, endMs) : until.dueMs;
+  if (dueMs <= nowMs) return null;
+  const lateFrom = endMs === null ? {} : { deadlineMs: endMs };
+  const delayed = event("message.delayed", work, nowMs, { untilMs: dueMs, ...lateFrom });
+  const { payload, turn } = work.job;
   return {
     kind: "end",
-    end: { kind: "again", payload: "", dueMs: until.dueMs, turn: work.job.turn, attempts: "reset", error: null },
+    end: { kind: "again", payload, dueMs, turn, attempts: "reset", error: null },
     effects: { patches: [{ id: work.record.id, status: "DELAYED" }], events: [delayed] },
   };
 }
@@ -163,6 +183,14 @@ function personalData(work: Work, person: Person): JsonObject | null {
   return person.data === work.plan.message.data ? null : person.data;
 }
 
+function wasSent({ leaves }: Progress): boolean {
+  return Object.values(leaves).some(({ state }) => state === "sent");
+}
+
+function lastError({ leaves }: Progress): string | null {
+  return Object.values(leaves).find(({ error }) => error !== null)?.error ?? null;
+}
+
 function event(type: string, work: Work, timeMs: number, data: JsonObject): NewEvent {
   return newEvent(type, work.record.id, timeMs, data, work.plan.traceparent);
 }
@@ -180,27 +208,32 @@ class Trip {
     puts: NonNullable<DraftEffects["puts"]>;
   };
 
-  constructor(
-    house: MessageHouse,
-    work: Work,
-    person: Person,
-    context: StageContext,
-    progress: Progress,
-    events: readonly NewEvent[],
-  ) {
+  /** Null without a deadline; when it is late, in Unix epoch ms. */
+  readonly #deadline: (Deadline & { readonly atMs: number }) | null;
+  /** Decided in this hold: it is late and goes all the same. */
+  #goesLate = false;
+  #isFirst: boolean;
+
+  constructor(house: MessageHouse, work: Work, person: Person, context: StageContext, { progress, isFirst }: Begun) {
     this.#house = house;
     this.#work = work;
     this.#person = person;
     this.#context = context;
     this.#progress = progress;
-    this.#effects = { patches: [], events, puts: [] };
+    this.#isFirst = isFirst;
+    this.#effects = { patches: [], events: [], puts: [] };
+    const { deadline } = progress;
+    this.#deadline = deadline === undefined ? null : { ...deadline, atMs: deadlineMs(deadline, work.plan, person) };
   }
 
   async go(): Promise<void> {
     for (;;) {
       const nowMs = this.#house.clock.nowMs();
       const open = openLeaves(this.#work.plan.tree, leafStates(this.#progress));
-      if (open.length === 0) return this.#settle(nowMs);
+      if (open.length > 0 && this.#deadline !== null && (await this.#isOver(this.#deadline, nowMs))) return;
+      if (this.#isFirst) this.#tell(routed(this.#house, this.#work, this.#person, nowMs));
+      this.#isFirst = false;
+      if (open.length === 0) return this.#settle(nowMs, endingOf(this.#work, this.#progress));
       const due = open.filter((index) => (this.#progress.leaves[index]?.nextMs ?? 0) <= nowMs);
       if (due.length === 0)
         return this.#again(Math.min(...open.map((index) => this.#progress.leaves[index]?.nextMs ?? 0)));
@@ -209,15 +242,76 @@ class Trip {
     }
   }
 
+  /** Whether it is late and must not be tried any more; then it is settled. */
+  async #isOver(deadline: Deadline, nowMs: number): Promise<boolean> {
+    if (nowMs < deadline.atMs || this.#goesLate) return false;
+    const { record, plan } = this.#work;
+    const { atMs, late, order } = deadline;
+    const into = order === undefined ? null : await newerThan(record, plan, order, this.#house, nowMs);
+    const times = { atMs, nowMs };
+    if (late === "drop" || into !== null) {
+      this.#house.tally.late(late);
+      await this.#giveUp(lateEnding(deadline, times, into, lastError(this.#progress)), nowMs);
+      return true;
+    }
+    this.#goesLate = true;
+    if (this.#progress.late === true) return false;
+    this.#house.tally.late("send");
+    this.#progress = { ...this.#progress, late: true };
+    const did = late === "send" ? "sent" : "sent as the newest of its kind,";
+    const data = {
+      deadlineMs: atMs,
+      byMs: nowMs - atMs,
+      then: "send",
+      rule: lateRule(deadline, atMs, nowMs - atMs, did),
+    };
+    this.#tell(event("message.late", this.#work, nowMs, data));
+    return false;
+  }
+
+  /** Ends it with no further try. What reached them on one way stays sent; what waits for a person's decision, too. */
+  #giveUp(ending: Ending, nowMs: number): Promise<void> {
+    const isHeld = Object.values(this.#progress.leaves).some(({ state }) => state === "held");
+    if (!isHeld && !wasSent(this.#progress)) return this.#settle(nowMs, ending);
+    this.#tell(event("message.late", this.#work, nowMs, { ...ending.data, error: ending.error, rule: ending.rule }));
+    const held = endingOf(this.#work, this.#progress);
+    return this.#settle(nowMs, wasSent(this.#progress) || held === null ? null : { ...held, redrivable: true });
+  }
+
+  /** When nothing is tried any more; what is sent late or collapses has no such time. */
+  get #endMs(): number {
+    return this.#deadline?.late === "drop" ? this.#deadline.atMs : Number.POSITIVE_INFINITY;
+  }
+
+  #bounds(): Bounds {
+    const { clock, revocations } = this.#house;
+    const { routedAt, revocableBy } = this.#person;
+    // What becomes late while it waits is looked at again.
+    const lateMs = this.#goesLate ? Number.POSITIVE_INFINITY : (this.#deadline?.atMs ?? Number.POSITIVE_INFINITY);
+    return {
+      endMs: this.#endMs,
+      mayGo: () =>
+        !this.#context.signal.aborted &&
+        this.#context.holds(this.#work.job) &&
+        (lateMs === Number.POSITIVE_INFINITY || clock.nowMs() < lateMs) &&
+        !revocations.revokedSince(routedAt, revocableBy),
+    };
+  }
+
+  #tell(told: NewEvent): void {
+    this.#effects = { ...this.#effects, events: [...this.#effects.events, told] };
+  }
+
   /** @returns false when the message must be let go: a no, a shutdown, or someone else has it. */
   async #try(due: readonly number[], nowMs: number): Promise<boolean> {
     const { leaves } = this.#work.plan;
+    const bounds = this.#bounds();
     let goesOn = true;
     const tries = due.map(async (index) => {
       const leaf = leaves[index];
       invariant(leaf !== undefined, "an open leaf is in the tree");
       const before = this.#progress.leaves[index] ?? freshLeaf(nowMs);
-      const tried = await tryLeaf(this.#house, this.#work, this.#person, this.#progress, leaf, before, this.#context);
+      const tried = await tryLeaf(this.#house, this.#work, this.#person, this.#progress, leaf, before, bounds);
       if (tried === "withdrawn") {
         goesOn = false;
         return;
@@ -225,7 +319,8 @@ class Trip {
       this.#note(index, tried);
       if (due.length > 1 && goesOn && !(await this.#keep())) goesOn = false;
     });
-    await Promise.all(tries);
+    // A way that throws lets the others end first: what a provider took is written down before the message fails.
+    for (const tried of await Promise.allSettled(tries)) if (tried.status === "rejected") throw tried.reason;
     if (goesOn) return true;
     await this.#letGo();
     return false;
@@ -270,8 +365,8 @@ class Trip {
     return effects;
   }
 
-  async #settle(nowMs: number): Promise<void> {
-    const ending = endingOf(this.#work, this.#progress);
+  /** @param ending null: it was sent */
+  async #settle(nowMs: number, ending: Ending | null): Promise<void> {
     this.#house.tally.settled(this.#channel, this.#provider, ending?.status ?? "SENT");
     const effects = this.#takeEffects();
     const result: StageResult =
@@ -279,8 +374,9 @@ class Trip {
     await this.#context.finish(this.#work.job, result);
   }
 
-  async #again(dueMs: number): Promise<void> {
-    const error = Object.values(this.#progress.leaves).find((leaf) => leaf.error !== null)?.error ?? null;
+  async #again(wishMs: number): Promise<void> {
+    const error = lastError(this.#progress);
+    const dueMs = Math.min(wishMs, this.#endMs);
     const payload = writeProgress(this.#progress);
     await this.#context.finish(this.#work.job, {
       kind: "end",

@@ -1,7 +1,9 @@
 import type { Engine } from "#engine/engine.ts";
+import type { DeadlineDefaults } from "#domain/deadline.ts";
 import { type Accept, Accepter } from "#pipeline/accept.ts";
 import { Desk } from "#pipeline/desk.ts";
 import { expandStage } from "#pipeline/expand.ts";
+import { HeldDesk } from "#pipeline/held-desk.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
 import { messageStage } from "#pipeline/message-stage.ts";
 import { Plans } from "#pipeline/plan.ts";
@@ -21,9 +23,10 @@ export type PipelineParts = {
   /** Under which the one-click endpoint is reached from mails, without a slash at the end. */
   readonly publicUrl: () => string;
   readonly onUnknown: "retry" | "hold";
+  readonly deadlines: DeadlineDefaults;
 };
 
-export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk };
+export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk; readonly held: HeldDesk };
 
 /** Joins the stages on an engine that has not started yet. */
 export function buildPipeline(parts: PipelineParts): Pipeline {
@@ -39,7 +42,8 @@ export function buildPipeline(parts: PipelineParts): Pipeline {
   );
   const fanOuts = engine.addStage(expandStage({ engine, plans, secrets, messages }));
   return {
-    accept: new Accepter(engine, blobs, { messages, fanOuts }, tally),
+    accept: new Accepter(engine, blobs, { messages, fanOuts }, { tally, secrets, deadlines: parts.deadlines }),
+    held: new HeldDesk(engine, plans),
     desk: new Desk({ engine, blobs, plans, providers, revocations, secrets, publicUrl }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Deadline } from "#domain/deadline.ts";
 import type { MessageReason } from "#domain/message.ts";
 import type { LeafState } from "#domain/routing.ts";
 
@@ -23,14 +24,29 @@ export type LeafProgress = {
 
 /** A message's way so far. */
 export type Progress = {
-  /** When it was first worked on; the message's deadline counts from here. */
+  /** When it was first worked on; the patience of `timeout.message` counts from here. */
   readonly startMs: number;
   readonly leaves: Readonly<Record<number, LeafProgress>>;
+  /** Absent: none. */
+  readonly deadline?: Deadline;
+  /** The journal says already that it is late and is sent all the same. */
+  readonly late?: true;
 };
 
-/** Reads what this file wrote; an empty payload is a message that was never tried. */
-export function readProgress(payload: string, nowMs: number): Progress {
-  return payload === "" ? { startMs: nowMs, leaves: {} } : (JSON.parse(payload) as Progress);
+/** What a message's job is born with: nothing but its deadline, if it has one. */
+export function unbegun(deadline: Deadline | null): string {
+  return deadline === null ? "" : JSON.stringify({ deadline });
+}
+
+/** Reads what this file wrote; `isFirst`: nobody has worked on it yet. */
+export function readProgress(
+  payload: string,
+  nowMs: number,
+): { readonly progress: Progress; readonly isFirst: boolean } {
+  if (payload === "") return { progress: { startMs: nowMs, leaves: {} }, isFirst: true };
+  const written = JSON.parse(payload) as Progress | Pick<Progress, "deadline">;
+  if ("startMs" in written) return { progress: written, isFirst: false };
+  return { progress: { startMs: nowMs, leaves: {}, ...written }, isFirst: true };
 }
 
 export function writeProgress(progress: Progress): string {

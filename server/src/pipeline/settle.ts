@@ -7,11 +7,14 @@
  *     skipped   ▸ UNROUTABLE       no way was open: no address, no provider
  *               ▸ UNDELIVERABLE    … because of a no: suppression, unsubscribed
  *     no words  ▸ UNMAPPED         the template does not exist
+ *     late      ▸ UNDELIVERABLE    past its deadline and dropped
+ *               ▸ FILTERED         … because a newer one says it (collapsed)
  */
 import type { DraftEffects } from "#engine/draft.ts";
 import type { StageResult } from "#engine/stage.ts";
 import { type NewEvent, newEvent } from "#domain/event.ts";
 import type { JobEnd } from "#domain/job.ts";
+import type { JsonObject } from "#domain/json.ts";
 import type { MessageReason, MessageStatus } from "#domain/message.ts";
 import { stateOf } from "#domain/routing.ts";
 import { leafStates, type LeafProgress, type Progress } from "#pipeline/progress.ts";
@@ -26,6 +29,8 @@ export type Ending = {
   readonly rule: string;
   /** Kept as a dead letter, to be read and re-driven. */
   readonly redrivable: boolean;
+  /** What else its event tells. */
+  readonly data?: JsonObject;
 };
 
 /** What a message has come to when no way is open any more; null when it was sent. */
@@ -66,11 +71,11 @@ export function endEffects(
   traceparent: string | null,
   before: readonly NewEvent[] = [],
 ): DraftEffects {
-  const { status, reason, error, rule } = ending;
+  const { status, reason, error, rule, data } = ending;
   const type = `message.${status.toLowerCase()}`;
   return {
     patches: [{ id: record.id, status, reason, error }],
-    events: [...before, newEvent(type, record.id, timeMs, { reason, error, rule }, traceparent)],
+    events: [...before, newEvent(type, record.id, timeMs, { reason, error, rule, ...data }, traceparent)],
   };
 }
 

@@ -23,6 +23,11 @@ export class Tally {
     this.#count("tidings_outcomes_total", "Messages that have come to their outcome.", { channel, provider, status });
   }
 
+  /** A message that is past its deadline, by what was done with it. */
+  late(then: "drop" | "send" | "collapse"): void {
+    this.#count("tidings_late_total", "Messages past their deadline, by what was done with them.", { then });
+  }
+
   #count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
     const key = `${name} ${Object.values(labels).join(" ")}`;
     let counter = this.#counters.get(key);

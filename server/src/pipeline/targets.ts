@@ -1,3 +1,4 @@
+import { hasControls } from "#directory/address.ts";
 import { listIdProblem, listPatternProblem } from "#directory/list-id.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
 import { ADDRESS_CHARS_MAX, RECIPIENTS_PER_REQUEST_MAX, USER_ID_CHARS_MAX } from "#domain/limits.ts";
@@ -69,13 +70,13 @@ function readPerson(to: JsonObject, path: string): Target | Problem {
   if (userId !== null && (typeof userId !== "string" || userId === "" || userId.length > USER_ID_CHARS_MAX)) {
     return problem("request.invalid", `${path}.user_id must be a string of 1 to ${USER_ID_CHARS_MAX} characters`);
   }
-  if (userId !== null && UNSAFE.test(userId)) {
-    return problem("request.invalid", `${path}.user_id must not contain control characters`);
+  if (userId !== null && isUnsafe(userId)) {
+    return problem("request.invalid", `${path}.user_id must be valid Unicode without control characters`);
   }
   for (const key of ["email", "phone_number"] as const) {
     const address = to[key] ?? null;
     if (address === null) continue;
-    if (typeof address !== "string" || address === "" || address.length > ADDRESS_CHARS_MAX || UNSAFE.test(address)) {
+    if (typeof address !== "string" || address === "" || address.length > ADDRESS_CHARS_MAX || isUnsafe(address)) {
       return problem("request.invalid", `${path}.${key} must be a single address without line breaks`);
     }
     if (key === "email" && !MAILBOX.test(address)) {
@@ -97,8 +98,10 @@ function has(to: JsonObject, key: string): boolean {
   return (to[key] ?? null) !== null;
 }
 
-/** Line breaks and other control characters: the raw material of header injection. */
-// oxlint-disable-next-line no-control-regex -- control characters are what is refused
-const UNSAFE = /[\u0000-\u001f\u007f]/;
+/** Line breaks and other control characters, the raw material of header injection; and half characters. */
+function isUnsafe(text: string): boolean {
+  return hasControls(text) || !text.isWellFormed();
+}
+
 /** Something, an at sign, something; the provider knows the fine print (RFC 5321 §4.1.2). */
 const MAILBOX = /^[^@]+@[^@\s]+$|^[^<>]*<[^@<>]+@[^@<>\s]+>$/;

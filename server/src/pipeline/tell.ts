@@ -1,17 +1,43 @@
 import type { RecordedEvent } from "#domain/event.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
-import type { MessageRecord } from "#domain/message.ts";
+import { isSettled, type MessageRecord } from "#domain/message.ts";
 import type { Why } from "#pipeline/message-desk.ts";
+import { heldBackBecause, type Restored } from "#pipeline/restored.ts";
+import { deadlineOfBirth, deadlineSentence, deadlineTold } from "#pipeline/tell-deadline.ts";
 import type { JobState } from "#ports/store.ts";
 
-/** Tells a message's story: what became of it, by which rule, and each step in a sentence. */
-export function tell(record: MessageRecord, events: readonly RecordedEvent[], job: JobState | null): Why {
+/**
+ * Tells a message's story: what became of it, by which rule, and each step in a sentence.
+ * @param restored asked only when its job is parked.
+ */
+export function tell(
+  record: MessageRecord,
+  events: readonly RecordedEvent[],
+  job: JobState | null,
+  restored: Restored | null,
+): Why {
   const steps = events.map((event) => ({
     atMs: event.timeMs,
     type: event.type,
     sentence: sentenceOf(event.type, dataOf(event)),
   }));
-  return { record, answer: answerOf(record, events, job), rule: ruleOf(record, events, job), steps };
+  const deadline = deadlineTold(events.map((event) => ({ type: event.type, data: dataOf(event) })));
+  const answer = answerOf(record, events, job) + deadlineSentence(deadline, record);
+  if (job?.state !== "parked") {
+    const wentLate = record.sentMs === null ? null : (deadline?.rule ?? null);
+    return { record, answer, rule: wentLate ?? ruleOf(record, events, job), deadline, steps };
+  }
+  const because = heldBackBecause(restored);
+  const held = isSettled(record.status) ? answer : heldBack(record, because);
+  return { record, answer: held, rule: because, deadline, steps };
+}
+
+function heldBack(record: MessageRecord, because: string): string {
+  const request = `--request ${record.requestId}`;
+  return (
+    `Not yet: it was ${because}, because it may have been sent after the backup was made. Somebody has to decide: ` +
+    `\`tidings held release ${request}\` lets it go on, \`tidings held drop ${request}\` gives it up.`
+  );
 }
 
 function answerOf(record: MessageRecord, events: readonly RecordedEvent[], job: JobState | null): string {
@@ -33,8 +59,10 @@ function answerOf(record: MessageRecord, events: readonly RecordedEvent[], job: 
       return job === null
         ? `Not yet: it is delayed.`
         : `Not yet: it is delayed until ${new Date(job.dueMs).toISOString()}.`;
-    case "CANCELED":
-      return `No: it was cancelled before it was handed to a provider.`;
+    case "CANCELED": {
+      const { error } = cancellation(events);
+      return `No: ${typeof error === "string" ? error : "it was cancelled before it was handed to a provider"}.`;
+    }
     default:
       return `No (${record.status}${record.reason === null ? "" : `, ${record.reason}`}): ${record.error ?? "no further detail"}.`;
   }
@@ -45,6 +73,7 @@ function waiting(job: JobState, events: readonly RecordedEvent[]): string {
     case "held":
       return "Not yet: a worker has it in hand right now.";
     case "ready":
+    case "parked":
       return "Not yet: it waits for its turn.";
     case "waiting": {
       const tries = events.filter(
@@ -58,7 +87,10 @@ function waiting(job: JobState, events: readonly RecordedEvent[]): string {
 
 function ruleOf(record: MessageRecord, events: readonly RecordedEvent[], job: JobState | null): string | null {
   if (job?.error != null) return job.error;
-  if (record.status === "CANCELED") return "POST /messages/{id}/cancel";
+  if (record.status === "CANCELED") {
+    const { rule } = cancellation(events);
+    return typeof rule === "string" ? rule : "POST /messages/{id}/cancel";
+  }
   // What reached someone was not stopped by what stood in its way before.
   if (record.sentMs !== null) return null;
   const last = events.findLast((event) => typeof dataOf(event)["rule"] === "string");
@@ -66,12 +98,20 @@ function ruleOf(record: MessageRecord, events: readonly RecordedEvent[], job: Jo
   return typeof rule === "string" ? rule : null;
 }
 
+/** What is said of the end of a cancelled message: nothing, unless somebody gave it up after a restore. */
+function cancellation(events: readonly RecordedEvent[]): JsonObject {
+  const last = events.findLast(({ type }) => type === "message.canceled");
+  return last === undefined ? {} : dataOf(last);
+}
+
 /** Our own events, written by our own stages, in words. */
 function sentenceOf(type: string, data: JsonObject): string {
   const by = `${str(data["provider"])} (${str(data["channel"])})`;
   switch (type) {
     case "message.accepted":
-      return `Accepted for ${str(data["recipient"])}${data["list"] === undefined ? "" : ` on the list ${str(data["list"])}`}.`;
+      return `Accepted for ${str(data["recipient"])}${data["list"] === undefined ? "" : ` on the list ${str(data["list"])}`}${deadlineOfBirth(data)}.`;
+    case "message.late":
+      return `Late: ${str(data["rule"])}.`;
     case "message.delayed":
       return `Delayed until ${new Date(Number(data["untilMs"])).toISOString()}.`;
     case "message.routed":
@@ -87,7 +127,10 @@ function sentenceOf(type: string, data: JsonObject): string {
     case "message.refused":
       return `${by} refused it: ${str(data["reason"])}.`;
     case "message.canceled":
-      return "Cancelled.";
+      return typeof data["error"] === "string" ? `Cancelled: ${data["error"]}.` : "Cancelled.";
+    case "job.released":
+    case "job.dropped":
+      return `${sentence(str(data["rule"]))}.`;
     case "message.redriven":
       return "Re-driven by an operator.";
     case "message.resent":
@@ -112,6 +155,10 @@ function routes(channels: Json | undefined): string {
 function next(data: JsonObject): string {
   const at = data["nextMs"];
   return typeof at === "number" ? `next try at ${new Date(at).toISOString()}` : "no more tries there";
+}
+
+function sentence(words: string): string {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 function str(value: Json | undefined): string {

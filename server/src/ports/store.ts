@@ -1,4 +1,4 @@
-import type { DeadJob, Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
+import type { DeadJob, Job, JobEnd, JobRef, Lane, NewJob, ParkedJob } from "#domain/job.ts";
 import type { Document, DocumentExpectation, DocumentKey, DocumentPut, DocumentQuery } from "#domain/document.ts";
 import type { NewEvent, Position, RecordedEvent } from "#domain/event.ts";
 import { type MessageId, newRequestId, type RequestId } from "#domain/ids.ts";
@@ -33,6 +33,11 @@ export interface Store extends AsyncDisposable {
   release(jobs: readonly JobRef[]): Promise<void>;
   /** Makes up to `limit` jobs ready whose time has come or whose lease is over; tells when the next one is due. */
   wakeDue(limit: number): Promise<{ readonly woken: number; readonly nextDueMs: number | null }>;
+  /**
+   * Parks up to `limit` living jobs, wherever they are; returns how many, 0 when none is left. For a backup that was
+   * restored, before anybody works on it: whoever holds one of them has lost it.
+   */
+  park(limit: number): Promise<number>;
   /** Calls back when jobs may have become ready or events were appended by *another* process; if `can.manyNodes`. */
   onWake(listener: () => void): void;
 
@@ -50,8 +55,8 @@ export interface Store extends AsyncDisposable {
   checkpoints(consumer: string | null): Promise<readonly Checkpoint[]>;
 
   /**
-   * Forgets requests by age. Looks at up to `limit` of those accepted before `olderThanMs` (whole seconds, as their ids
-   * tell), oldest first, behind `after`; null: from the oldest. One that a living job or a dead letter still concerns
+   * Forgets requests by age. Looks at up to `limit` of those accepted before `olderThanMs` (as their ids tell), oldest
+   * first, behind `after`; null: from the oldest. One that a living job or a dead letter still concerns
    * (`jobKeysOf`) is left alone. Any other goes with all its messages and the names of its blobs, those that it owns and
    * whose ids begin with its own and a dash, so that the collector finds their bytes orphaned.
    *
@@ -79,6 +84,10 @@ export interface Store extends AsyncDisposable {
   once(keys: readonly string[]): Promise<readonly (OnceRecord | null)[]>;
   /** Living jobs by key: what is waiting, when it is due, whether somebody holds it. */
   jobs(keys: readonly string[]): Promise<readonly (JobState | null)[]>;
+  /** What is parked, by queue and lane, with the first and last times. Walks all that is parked. */
+  parked(): Promise<readonly ParkedSum[]>;
+  /** Parked jobs behind a place, by queue, lane (transactional first) and key, in code point order. */
+  parkedJobs(ask: ParkedAsk): Promise<readonly ParkedJob[]>;
   /** Dead letters by key, in code point order, after the key given. */
   deadJobs(ask: {
     readonly queue: string | null;
@@ -99,10 +108,15 @@ export interface Store extends AsyncDisposable {
 export type Unit = Conditions & Effects;
 
 export type Conditions = {
-  /** The job whose result this is. Refused (`fenced`) when someone else has claimed it since. */
+  /**
+   * The job whose result this is. Refused (`fenced`) when someone else has claimed it since. A unit that repeats a step
+   * of `keep` is answered as committed and does nothing (`repeatedStep`).
+   */
   readonly job?: { readonly ref: JobRef; readonly end: JobEnd };
   /** Removes this job if it exists and nobody holds it; otherwise refused (`held` or `gone`). Cancelling. */
   readonly take?: string;
+  /** Lets this parked job go on: it is ready, or waits until it is due. Refused (`gone`) when it is not parked. */
+  readonly unpark?: string;
   /** Refused (`repeated`) when a record with this key exists and has not expired. Idempotency. */
   readonly once?: OnceRecord;
   /** Refused (`stale`) when a document has changed since it was read. */
@@ -186,6 +200,17 @@ export type JournalAsk = {
   readonly partition?: { readonly index: number; readonly of: number };
 };
 
+/**
+ * For drivers: the verdict on a unit by which its holder repeats a step of a job whose last step was `stepsDone`, because
+ * the answer was lost; null when it is to be done. Who holds the jobs that were born then is not known any more, so they
+ * are called skipped and wait for the end of their leases.
+ */
+export function repeatedStep({ job, jobs, messages }: Unit, stepsDone: number): Verdict | null {
+  if (job?.end.kind !== "keep" || job.end.step > stepsDone) return null;
+  const born = [...(messages ?? []).map((birth) => birth.job), ...(jobs ?? [])];
+  return { kind: "committed", skipped: born.flatMap((one) => (one === null ? [] : [one.key])) };
+}
+
 export type TrimAsk = { readonly olderThanMs: number; readonly after: RequestId | null; readonly limit: number };
 
 /** Keys of the jobs that work on a request: two whole ones, and all that begin so. */
@@ -198,7 +223,7 @@ export function jobKeysOf(request: RequestId): {
 }
 
 /**
- * The lowest id that a request accepted in this second can have: whoever has a lower one is older. For drivers, because
+ * The lowest id that a request accepted in this millisecond can have: whoever has a lower one is older. For drivers, because
  * the order of ids is the order of time and needs no index of its own.
  */
 export function lowestRequestId(atMs: number): RequestId {
@@ -229,7 +254,7 @@ export type JobState = {
   readonly key: string;
   readonly queue: string;
   readonly lane: Lane;
-  readonly state: "waiting" | "ready" | "held";
+  readonly state: "waiting" | "ready" | "held" | "parked";
   readonly dueMs: number;
   readonly attempt: number;
   readonly payload: string;
@@ -242,9 +267,24 @@ export type QueueDepth = {
   readonly waiting: number;
   readonly ready: number;
   readonly held: number;
+  readonly parked: number;
   readonly dead: number;
   /** When the oldest ready job was enqueued; null if there is none. */
   readonly oldestReadyMs: number | null;
+};
+
+export type ParkedAsk = { readonly after: ParkedPlace | null; readonly limit: number };
+/** No job has the key `""`: with it, a place is before all of its queue and lane. */
+export type ParkedPlace = { readonly queue: string; readonly lane: Lane; readonly key: string };
+
+export type ParkedSum = {
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly jobs: number;
+  readonly firstEnqueuedMs: number;
+  readonly lastEnqueuedMs: number;
+  readonly firstDueMs: number;
+  readonly lastDueMs: number;
 };
 
 export type MessagePage = {

@@ -100,11 +100,19 @@ export class Program {
 /** A data folder of its own, and the programs that ran on it. Whatever still runs at the end is killed. */
 export class Home implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), "tidings-home-"));
-  readonly #env: Env;
+  #env: Env;
+  readonly #before: readonly string[];
   readonly #started = new Set<ChildProcess>();
 
-  constructor(env: Env = {}) {
+  /** @param before a command that becomes the program in the end, e.g. `sh -c 'ulimit …; exec "$@"' sh`. */
+  constructor(env: Env = {}, before: readonly string[] = []) {
     this.#env = env;
+    this.#before = before;
+  }
+
+  /** More for the environment of whatever is started from now on. */
+  env(more: Env): void {
+    this.#env = { ...this.#env, ...more };
   }
 
   /** Starts to serve, on a free port unless `env` names one. @throws {Error} with its log when it does not. */
@@ -125,16 +133,28 @@ export class Home implements AsyncDisposable {
     return { ...end, ...said };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Kills whatever still runs, also what is not ready yet. */
+  async killAll(): Promise<void> {
     for (const child of this.#started) {
       child.kill("SIGKILL");
       await once(child, "close");
     }
+  }
+
+  /** Begins a command of the program, for a test that stops or kills it on its way. */
+  begin(argv: readonly string[], env: Env = {}): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
+    const { child, ended, said } = this.#spawn(argv, env);
+    return { child, ended: ended.then((end) => ({ ...end, ...said })) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.killAll();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
   #spawn(argv: readonly string[], env: Env) {
-    const child = spawn(process.execPath, [MAIN, ...argv], {
+    const [command = process.execPath, ...rest] = [...this.#before, process.execPath, MAIN, ...argv];
+    const child = spawn(command, rest, {
       cwd: this.dataDir,
       env: {
         PATH: process.env["PATH"] ?? "",

@@ -1,4 +1,5 @@
 import { createHmac, hash } from "node:crypto";
+import type { DeadlineDefaults } from "#domain/deadline.ts";
 import type { Json, JsonObject } from "#domain/json.ts";
 import type { SendMessage } from "#domain/notification.ts";
 import type { Outcome } from "#domain/outcome.ts";
@@ -9,8 +10,10 @@ import { type MemoryStore, type MemoryStoreOptions, openMemoryStore } from "#dri
 import { Engine } from "#engine/engine.ts";
 import type { Accepted } from "#pipeline/accept.ts";
 import { buildPipeline, type Pipeline } from "#pipeline/pipeline.ts";
+import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
-import { silentLog } from "#ports/log.ts";
+import type { BlobStore } from "#ports/blob-store.ts";
+import { type Log, silentLog } from "#ports/log.ts";
 import { type Meter, silentMeter } from "#ports/meter.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
 import type { Secrets } from "#ports/secrets.ts";
@@ -67,6 +70,15 @@ function mortal(provider: Provider, life: Life): Provider {
   };
 }
 
+/** Time as one process sees it: when it is dead, nothing is due any more. */
+function mortalClock(clock: Clock, life: Life): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, run) => clock.after(delayMs, () => life.over || run()),
+  };
+}
+
 /** One process, from its start to its death. */
 export type Life = { readonly over: boolean };
 
@@ -74,10 +86,18 @@ export type WorldOptions = {
   readonly seed?: number;
   /** Puts something between the engine and the store: slowness, faults, planted bugs. */
   readonly wrap?: (store: MemoryStore, life: Life) => Store;
+  /** The same for large things. */
+  readonly wrapBlobs?: (blobs: BlobStore, life: Life) => BlobStore;
+  /** Told of each process when its engine has started. */
+  readonly started?: (engine: Engine, life: Life) => void;
+  readonly log?: Log;
   readonly meter?: Meter;
+  /** Jobs in the store beyond which no new sends are taken. */
+  readonly jobsMax?: number;
   readonly providers?: readonly Provider[];
   readonly faults?: MemoryStoreOptions["faults"];
   readonly onUnknown?: "retry" | "hold";
+  readonly deadlines?: DeadlineDefaults;
 };
 
 /** A whole Tidings without doors, on virtual time, in one thread. */
@@ -104,23 +124,26 @@ export class World {
 
   static async start(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
-    await world.settle(world.engine.start());
+    await world.start();
     return world;
   }
 
   #build(): [Engine, Pipeline] {
-    const { clock, dice } = this;
+    const { dice } = this;
     const life = { over: false };
+    const clock = mortalClock(this.clock, life);
     this.#life = life;
     const store = this.#options.wrap?.(this.store, life) ?? this.store;
-    const engine = new Engine({ store, clock, dice, log: silentLog, meter: this.#options.meter ?? silentMeter });
+    const { log = silentLog, meter = silentMeter, jobsMax } = this.#options;
+    const engine = new Engine({ store, clock, dice, log, meter }, jobsMax);
     const pipeline = buildPipeline({
       engine,
-      blobs: this.blobs,
+      blobs: this.#options.wrapBlobs?.(this.blobs, life) ?? this.blobs,
       secrets: testSecrets,
       providers: (this.#options.providers ?? [this.provider]).map((provider) => mortal(provider, life)),
       publicUrl: () => "http://localhost:3300",
       onUnknown: this.#options.onUnknown ?? "retry",
+      deadlines: this.#options.deadlines ?? { inMs: null, late: "drop" },
     });
     return [engine, pipeline];
   }
@@ -140,7 +163,24 @@ export class World {
     if (!this.dead) this.die();
     await look(this.store);
     [this.engine, this.pipeline] = this.#build();
+    await this.start();
+  }
+
+  /** Starts the engine that has been built, and tells of it. */
+  async start(): Promise<void> {
     await this.settle(this.engine.start());
+    this.#options.started?.(this.engine, this.#life);
+  }
+
+  /** Lets the engine finish what it has in hand for up to `graceMs`, as at a SIGTERM, while time passes. */
+  async stop(graceMs: number): Promise<void> {
+    let over = false;
+    const stopping = this.engine.stop(graceMs).finally(() => {
+      over = true;
+    });
+    stopping.catch(() => {});
+    while (!over) await this.pass(200, 100);
+    await stopping;
   }
 
   send(message: Json, once: { readonly key: string; readonly fingerprint?: string } | null = null): Promise<Accepted> {

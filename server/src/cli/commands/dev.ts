@@ -10,7 +10,7 @@ import { object, rows, text, timeMs } from "#cli/json.ts";
 import { loadSettings, withSettings } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { paint } from "#cli/output.ts";
-import { firstCall, isLoopback, runRealServer, sayNotes, serveUntilStopped } from "#cli/serve.ts";
+import { firstCall, heldBackLine, isLoopback, runRealServer, sayNotes, serveUntilStopped } from "#cli/serve.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import { SETTINGS } from "#config/table.ts";
 import { OperatorFault } from "#domain/faults.ts";
@@ -61,7 +61,8 @@ export async function dev(world: World, options: Options, run = runRealServer): 
     for (const line of firstCall(server.url, key)) say(world.out, `  ${line}`);
     say(world.out);
   }
-  sayNotes(world, settings.smtpUrl === null ? notes : [...notes, `${SETTINGS.smtpUrl.env} is not used in dev`]);
+  const unused = settings.smtpUrl === null ? null : `${SETTINGS.smtpUrl.env} is not used in dev`;
+  sayNotes(world, [...notes, ...[unused, heldBackLine(server)].filter((line) => line !== null)]);
   const showing = showLive(world, { url: server.url, key, from: "dev" }, { json, quiet: options.flag("quiet") });
   const exit = await serveUntilStopped(world, server, settings, json);
   await showing;

@@ -54,7 +54,7 @@ async function* findings(world: World, options: Options): AsyncGenerator<Finding
   if (notes.length === 0) yield { about: "settings", verdict: "good", says: "every one can be read", fix: null };
   for (const says of notes) yield { about: "settings", verdict: "warning", says, fix: "docs/settings.md has them all" };
   yield await checkDataDir(settings);
-  yield await checkDatabase(settings);
+  yield* await checkDatabase(settings);
   yield await checkServer(world, settings);
   yield* await checkMail(settings);
   yield* checkExposure(settings);

@@ -7,6 +7,7 @@ import {
   carriersLine,
   exposureWarning,
   firstCall,
+  heldBackLine,
   type Running,
   runRealServer,
   sayNotes,
@@ -40,10 +41,12 @@ export async function start(world: World, options: Options, run = runRealServer)
   const server = await run(settings, { dev: false, writeLog: world.err.write });
   const warning = exposureWarning(settings);
   if (json) {
-    const { url, firstKey, carriers } = server;
-    sayJson(world, { event: "ready", url, dataDir: settings.dataDir, firstKey, carriers });
+    const { url, firstKey, carriers, heldBack } = server;
+    const held = heldBack === null ? {} : { heldBack };
+    sayJson(world, { event: "ready", url, dataDir: settings.dataDir, firstKey, carriers, ...held });
   } else greet(world, settings, server);
-  sayNotes(world, warning === null ? notes : [...notes, warning]);
+  const told = [warning, heldBackLine(server)].filter((line) => line !== null);
+  sayNotes(world, [...notes, ...told]);
   return serveUntilStopped(world, server, settings, json);
 }
 

@@ -1,9 +1,18 @@
 import { compareCodePoints } from "#drivers/memory/code-points.ts";
 import type { RequestId } from "#domain/ids.ts";
 import { invariant, unreachable } from "#domain/invariant.ts";
-import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";
+import type { DeadJob, Job, JobEnd, JobRef, ParkedJob } from "#domain/job.ts";
 import type { Clock } from "#ports/clock.ts";
-import { type ClaimAsk, type EnqueuedJob, jobKeysOf, type JobState, type QueueDepth } from "#ports/store.ts";
+import {
+  type ClaimAsk,
+  type EnqueuedJob,
+  jobKeysOf,
+  type JobState,
+  type ParkedAsk,
+  type ParkedPlace,
+  type ParkedSum,
+  type QueueDepth,
+} from "#ports/store.ts";
 
 /** The jobs of the memory store: the same rules as everywhere, in plain maps. */
 export class MemoryJobs {
@@ -13,6 +22,7 @@ export class MemoryJobs {
     waiting: new Set(),
     ready: new Set(),
     held: new Set(),
+    parked: new Set(),
   };
   readonly #dead = new Map<string, DeadJob & { readonly turn: number }>();
   #seq = 0;
@@ -25,6 +35,11 @@ export class MemoryJobs {
   heldBy(ref: JobRef): boolean {
     const job = this.#living.get(ref.key);
     return job?.state === "held" && job.fence === ref.fence;
+  }
+
+  /** The last step by which a job was kept in the hands that hold it. */
+  stepsDone(key: string): number {
+    return this.#living.get(key)?.step ?? 0;
   }
 
   stateOf(key: string): JobState["state"] | "gone" {
@@ -57,6 +72,7 @@ export class MemoryJobs {
       case "keep":
         job.payload = end.payload ?? job.payload;
         job.attempt = 1;
+        job.step = end.step;
         return;
       case "done":
         return this.remove(ref.key);
@@ -121,6 +137,7 @@ export class MemoryJobs {
       return ready.slice(0, limit).map((job) => {
         job.attempt += 1;
         job.fence = Math.max(job.fence + 1, fence);
+        job.step = 0;
         this.#move(job, "held");
         job.untilMs = untilMs;
         return jobOf(job);
@@ -165,6 +182,53 @@ export class MemoryJobs {
     for (const job of [...this.#places.held]) this.#move(job, "ready");
   }
 
+  park(limit: number): number {
+    const { waiting, ready, held } = this.#places;
+    const living = [...waiting, ...ready, ...held].slice(0, limit);
+    for (const job of living) this.#move(job, "parked");
+    return living.length;
+  }
+
+  unpark(key: string): void {
+    const job = this.#living.get(key);
+    invariant(job?.state === "parked", "the parked job was found by the conditions");
+    this.#move(job, job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
+  }
+
+  parked(): ParkedSum[] {
+    const sums = new Map<string, ParkedSum>();
+    for (const { queue, lane, enqueuedMs, dueMs } of this.#places.parked) {
+      const sum = sums.get(`${lane} ${queue}`);
+      sums.set(`${lane} ${queue}`, {
+        queue,
+        lane,
+        jobs: (sum?.jobs ?? 0) + 1,
+        firstEnqueuedMs: Math.min(sum?.firstEnqueuedMs ?? enqueuedMs, enqueuedMs),
+        lastEnqueuedMs: Math.max(sum?.lastEnqueuedMs ?? enqueuedMs, enqueuedMs),
+        firstDueMs: Math.min(sum?.firstDueMs ?? dueMs, dueMs),
+        lastDueMs: Math.max(sum?.lastDueMs ?? dueMs, dueMs),
+      });
+    }
+    return [...sums.values()].sort(byQueueAndLane);
+  }
+
+  parkedJobs({ after, limit }: ParkedAsk): ParkedJob[] {
+    return [...this.#places.parked]
+      .filter((job) => after === null || byPlace(job, after) > 0)
+      .sort(byPlace)
+      .slice(0, limit)
+      .map(({ key, queue, lane, payload, traceparent, attempt, enqueuedMs, dueMs }) => ({
+        key,
+        queue,
+        lane,
+        payload,
+        traceparent,
+        attempt,
+        enqueuedMs,
+        dueMs,
+      }));
+  }
+
   state(key: string): JobState | null {
     const job = this.#living.get(key);
     if (job === undefined) return null;
@@ -194,7 +258,7 @@ export class MemoryJobs {
       const name = `${lane === "bulk" ? 1 : 0}/${queue}`;
       let depth = depths.get(name);
       if (depth === undefined) {
-        depth = { queue, lane, waiting: 0, ready: 0, held: 0, dead: 0, oldestReadyMs: null };
+        depth = { queue, lane, waiting: 0, ready: 0, held: 0, parked: 0, dead: 0, oldestReadyMs: null };
         depths.set(name, depth);
       }
       return depth;
@@ -205,15 +269,13 @@ export class MemoryJobs {
       if (job.state === "ready") depth.oldestReadyMs = Math.min(depth.oldestReadyMs ?? job.enqueuedMs, job.enqueuedMs);
     }
     for (const job of this.#dead.values()) of(job).dead += 1;
-    return [...depths.values()].sort(
-      (a, b) => compareCodePoints(a.queue, b.queue) || Number(a.lane === "bulk") - Number(b.lane === "bulk"),
-    );
+    return [...depths.values()].sort(byQueueAndLane);
   }
 
-  #add(job: Omit<Living, "seq" | "state" | "untilMs">, heldForMs: number | null): void {
+  #add(job: Omit<Living, "seq" | "state" | "untilMs" | "step">, heldForMs: number | null): void {
     const state = heldForMs !== null ? "held" : job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting";
     const untilMs = heldForMs === null ? 0 : this.#clock.monotonicMs() + heldForMs;
-    const living: Living = { ...job, seq: ++this.#seq, state, untilMs };
+    const living: Living = { ...job, seq: ++this.#seq, state, untilMs, step: 0 };
     this.#living.set(job.key, living);
     this.#places[state].add(living);
   }
@@ -237,11 +299,20 @@ type Living = {
   payload: string;
   attempt: number;
   fence: number;
+  step: number;
   error: string | null;
   state: JobState["state"];
   /** End of the lease on the monotonic clock, while it is held. */
   untilMs: number;
 };
+
+function byPlace(a: ParkedPlace, b: ParkedPlace): number {
+  return byQueueAndLane(a, b) || compareCodePoints(a.key, b.key);
+}
+
+function byQueueAndLane(a: Omit<ParkedPlace, "key">, b: Omit<ParkedPlace, "key">): number {
+  return compareCodePoints(a.queue, b.queue) || Number(a.lane === "bulk") - Number(b.lane === "bulk");
+}
 
 function jobOf({ key, queue, lane, payload, traceparent, attempt, fence, turn, enqueuedMs }: Living): Job {
   return { key, queue, lane, payload, traceparent, attempt, fence, turn, enqueuedMs };

@@ -10,12 +10,13 @@ import type { JobRef } from "#domain/job.ts";
 import type { Clock } from "#ports/clock.ts";
 import {
   type ClaimAsk,
-  type Conditions,
   type Effects,
   type JournalAsk,
   lowestRequestId,
   type MessageFilter,
   type OnceRecord,
+  type ParkedAsk,
+  repeatedStep,
   type Store,
   StoreFault,
   type StoredRequest,
@@ -91,6 +92,7 @@ export class MemoryStore implements Store {
   claim = (asks: readonly ClaimAsk[], leaseMs: number) => this.#answer(() => this.#state.jobs.claim(asks, leaseMs));
   extend = (refs: readonly JobRef[], leaseMs: number) => this.#answer(() => this.#state.jobs.extend(refs, leaseMs));
   release = (refs: readonly JobRef[]) => this.#answer(() => this.#state.jobs.release(refs));
+  park = (limit: number) => this.#answer(() => this.#state.jobs.park(limit));
   wakeDue = (limit: number) => this.#answer(() => this.#state.jobs.wakeDue(limit));
 
   /** There is no other process. */
@@ -115,6 +117,8 @@ export class MemoryStore implements Store {
 
   once = (keys: readonly string[]) => this.#answer(() => keys.map((key) => this.#onceRecord(key)));
   jobs = (keys: readonly string[]) => this.#answer(() => keys.map((key) => this.#state.jobs.state(key)));
+  parked = () => this.#answer(() => this.#state.jobs.parked());
+  parkedJobs = (ask: ParkedAsk) => this.#answer(() => this.#state.jobs.parkedJobs(ask));
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>
     this.#answer(() => this.#state.jobs.deadJobs(ask));
   deadJob = (key: string) => this.#answer(() => this.#state.jobs.deadJob(key));
@@ -162,20 +166,26 @@ export class MemoryStore implements Store {
   #unit(unit: Unit): Verdict {
     const refusal = this.#refusal(unit);
     if (refusal !== null) return refusal;
-    const { job, take, once, dead } = unit;
+    const { job, take, unpark, once, dead } = unit;
     const { jobs } = this.#state;
     if (job !== undefined) jobs.end(job.ref, job.end);
     if (take !== undefined) jobs.remove(take);
+    if (unpark !== undefined) jobs.unpark(unpark);
     if (once !== undefined) this.#state.once.set(once.key, once);
     if (dead !== undefined) jobs.bringBack(dead.key, dead.then, dead.payload);
     return { kind: "committed", skipped: this.#effects(unit) };
   }
 
-  #refusal({ job, take, once, expect, dead }: Conditions): Verdict | null {
+  /** Null when the unit is to be done. */
+  #refusal(unit: Unit): Verdict | null {
+    const { job, take, unpark, once, expect, dead } = unit;
     const { jobs, documents } = this.#state;
     if (job !== undefined && !jobs.heldBy(job.ref)) return { kind: "fenced" };
+    const repeated = job === undefined ? null : repeatedStep(unit, jobs.stepsDone(job.ref.key));
+    if (repeated !== null) return repeated;
     const taken = take === undefined ? "ready" : jobs.stateOf(take);
     if (taken === "held" || taken === "gone") return { kind: taken };
+    if (unpark !== undefined && jobs.stateOf(unpark) !== "parked") return { kind: "gone" };
     const record = once === undefined ? null : this.#onceRecord(once.key);
     if (record !== null) return { kind: "repeated", record };
     for (const expectation of expect ?? []) {

@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { rewriteLog } from "#drivers/sqlite/rewrite-log.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import { StoreFault } from "#ports/store.ts";
 
@@ -25,19 +26,41 @@ type SqlParam = SqlValue | Uint8Array;
  */
 export type Durability = "durable" | "ordered";
 
-/** One connection. Throws `StoreFault` when SQLite cannot do it now, and a plain `Error` when our SQL is wrong. */
+/**
+ * The disk lost a part of the log after it had failed. Nothing that was promised is in that part, but what SQLite reads
+ * may be wrong from here on. The process must end; opening the file again goes on with what is whole.
+ */
+export class LostLog extends Error {
+  override readonly name = "LostLog";
+}
+
+/**
+ * One connection. Throws `StoreFault` when SQLite cannot do it now, and a plain `Error` when our SQL is wrong.
+ *
+ * When the disk fails, the writer no longer trusts the log (`rewrite-log.ts`):
+ *
+ *     trusted ──error of reading, writing or syncing──▶ doubted ──written again, synced, whole──▶ trusted
+ *                                                        │   └──the disk still fails: StoreFault
+ *                                                        └──not whole: LostLog
+ */
 export class Database {
   readonly #db: DatabaseSync;
+  readonly #logPath: string;
   #durability: Durability = "durable";
+  #doubted = false;
   readonly #begin: Query;
   readonly #commit: Query;
+  readonly #lookAtLog: Query<readonly [busy: number, frames: number, moved: number]>;
+  readonly #moveLog: Query;
 
   constructor(path: string, mode: "write" | "read") {
+    this.#logPath = `${path}-wal`;
     this.#db = attempt(() => {
       const db = new DatabaseSync(path, { readOnly: mode === "read", timeout: BUSY_TIMEOUT_MS, allowExtension: false });
       try {
         if (mode === "write") {
-          db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${WAL_PAGES};
+          // The log is moved by `#tidyLog`, because SQLite keeps quiet when its own way of doing it fails.
+          db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
             PRAGMA journal_size_limit = ${WAL_BYTES_KEPT_MAX}; PRAGMA temp_store = MEMORY;
             PRAGMA cache_size = ${-WRITER_CACHE_BYTES / 1024}`);
         } else db.exec(`PRAGMA temp_store = MEMORY; PRAGMA cache_size = ${-READER_CACHE_BYTES / 1024}`);
@@ -49,6 +72,8 @@ export class Database {
     });
     this.#begin = this.query("BEGIN IMMEDIATE");
     this.#commit = this.query("COMMIT");
+    this.#lookAtLog = this.query("PRAGMA wal_checkpoint(NOOP)");
+    this.#moveLog = this.query("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
   /** Prepares a statement; the type of a row is proven by the STRICT tables and the columns that `sql` names. */
@@ -62,6 +87,29 @@ export class Database {
 
   /** Runs all of it in one transaction; if anything throws, nothing of it was done and the connection is usable. */
   transact<T>(durability: Durability, run: () => T): T {
+    if (this.#doubted) this.#mend();
+    const result = this.#transact(durability, run);
+    this.#tidyLog();
+    return result;
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Moves the log into the file first, so that a copy of the one file is the whole store. */
+  closeWhole(): void {
+    try {
+      this.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (fault) {
+      // If the disk does not let us, the log stays beside the file, and the next start reads it.
+      if (!(fault instanceof StoreFault)) throw fault;
+    } finally {
+      this.close();
+    }
+  }
+
+  #transact<T>(durability: Durability, run: () => T): T {
     if (durability !== this.#durability) {
       this.exec(`PRAGMA synchronous = ${durability === "durable" ? "FULL" : "NORMAL"}`);
       this.#durability = durability;
@@ -73,12 +121,42 @@ export class Database {
       return result;
     } catch (error) {
       this.#rollback();
+      this.#doubt(error);
       throw error;
     }
   }
 
-  close(): void {
-    if (this.#db.isOpen) this.#db.close();
+  /** Moves a long log into the file. The commit before it is safe, so it matters to nobody if this fails now. */
+  #tidyLog(): void {
+    if ((this.#lookAtLog.get()?.[1] ?? 0) < WAL_PAGES) return;
+    try {
+      this.#moveLog.run();
+    } catch (error) {
+      this.#doubt(error);
+    }
+  }
+
+  /** Mends at once if it can, so that what has just failed does not come to life if the process is killed next. */
+  #doubt(error: unknown): void {
+    if (!isIoFault(error)) return;
+    this.#doubted = true;
+    try {
+      this.#mend();
+    } catch (fault) {
+      if (fault instanceof LostLog) throw fault;
+    }
+  }
+
+  #mend(): void {
+    const frames = this.#lookAtLog.get()?.[1] ?? 0;
+    const whole = attempt(() => rewriteLog(this.#logPath, frames));
+    if (whole < frames) {
+      throw new LostLog(
+        `The disk failed and lost ${frames - whole} of ${frames} pages of ${this.#logPath} that were not yet promised to ` +
+          "anybody. Start again: what was promised is there, and the start goes on with it",
+      );
+    }
+    this.#doubted = false;
   }
 
   /** Some faults (a full disk) have rolled back already. If even this fails, the first fault is the one to tell. */
@@ -148,8 +226,17 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
+function isIoFault(error: unknown): boolean {
+  const cause = error instanceof StoreFault ? error.cause : null;
+  return cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === IOERR;
+}
+
 function translated(error: unknown): unknown {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error;
+  if (!(error instanceof Error)) return error;
+  if ("syscall" in error) {
+    return new StoreFault("store.failed", `The database's log cannot be written: ${error.message}`, { cause: error });
+  }
+  if (!("errcode" in error) || typeof error.errcode !== "number") return error;
   const options = { cause: error };
   switch (error.errcode & 0xff) {
     case FULL:

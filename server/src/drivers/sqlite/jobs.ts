@@ -6,7 +6,7 @@ import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";
 import { unreachable } from "#domain/invariant.ts";
 import type { ClaimAsk, EnqueuedJob } from "#ports/store.ts";
 
-const [WAITING, READY, HELD] = [0, 1, 2];
+const [WAITING, READY, HELD, PARKED] = [0, 1, 2, 3];
 
 /**
  * The writer's side of the jobs. Rows are the truth; the lease book beside them is changed only after the transaction
@@ -28,9 +28,10 @@ export class Jobs {
     this.#sql.adopt.run();
   }
 
-  /** The row of a job if this reference still holds it. */
-  heldRow(ref: JobRef): number | null {
-    return this.#sql.held.get(ref.key, ref.fence)?.[0] ?? null;
+  /** The row of a job if this reference still holds it, and the last step by which it was kept. */
+  held(ref: JobRef): { readonly row: number; readonly stepsDone: number } | null {
+    const found = this.#sql.held.get(ref.key, ref.fence);
+    return found === undefined ? null : { row: found[0], stepsDone: found[1] };
   }
 
   /** False if a living job has this key already. */
@@ -46,11 +47,11 @@ export class Jobs {
     return isNew;
   }
 
-  /** Ends what `heldRow` has found. */
+  /** Ends what `held` has found. */
   end(row: number, ref: JobRef, end: JobEnd, now: Now): void {
     switch (end.kind) {
       case "keep":
-        this.#sql.keep.run(end.payload, row);
+        this.#sql.keep.run(end.payload, end.step, row);
         return;
       case "done":
         this.#sql.remove.run(row);
@@ -76,6 +77,22 @@ export class Jobs {
     const found = this.#sql.find.get(key);
     if (found === undefined) return "gone";
     return found[1] === HELD ? "held" : found[0];
+  }
+
+  /** The row of a parked job. */
+  parkedRow(key: string): number | null {
+    const found = this.#sql.find.get(key);
+    return found?.[1] === PARKED ? found[0] : null;
+  }
+
+  unpark(row: number, now: Now): void {
+    this.#sql.unpark.run(now.wallMs, row);
+  }
+
+  park(limit: number): number {
+    const parked = this.#sql.park.all(limit);
+    for (const [key, fence] of parked) this.#pending.push({ key, fence, leaseMs: null });
+    return parked.length;
   }
 
   remove(row: number): void {
@@ -201,11 +218,12 @@ type ClaimedRow = readonly [
 type Statements = {
   readonly [name in keyof typeof PLAIN]: Query;
 } & {
-  readonly held: Query<readonly [id: number]>;
+  readonly held: Query<readonly [id: number, step: number]>;
   readonly find: Query<readonly [id: number, state: number]>;
   readonly isDead: Query<readonly [number]>;
   readonly claim: Query<ClaimedRow>;
   readonly nextDue: Query<readonly [dueMs: number | null]>;
+  readonly park: Query<readonly [key: string, fence: number]>;
 };
 
 /** Statements without rows. `fence + 1` keeps fences rising over restarts, the given number over reborn keys. */
@@ -214,7 +232,7 @@ const PLAIN = {
   insert: `INSERT INTO jobs (key, queue, lane, turn, state, due_ms, payload, traceparent, attempt, fence, enqueued_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
   remove: "DELETE FROM jobs WHERE id = ?",
-  keep: "UPDATE jobs SET payload = coalesce(?, payload), attempt = 1 WHERE id = ?",
+  keep: "UPDATE jobs SET payload = coalesce(?, payload), attempt = 1, step = ? WHERE id = ?",
   again: `UPDATE jobs SET state = ?, due_ms = ?, turn = ?, payload = ?, error = ?, attempt = attempt * ? WHERE id = ?`,
   bury: `INSERT OR REPLACE INTO dead_jobs
       (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
@@ -229,17 +247,24 @@ const PLAIN = {
   expire: "UPDATE jobs SET state = 1 WHERE key = ? AND fence = ? AND state = 2",
   wake: `UPDATE jobs SET state = 1
     WHERE id IN (SELECT id FROM jobs WHERE state = 0 AND due_ms <= ? ORDER BY due_ms LIMIT ?)`,
+  unpark: "UPDATE jobs SET state = CASE WHEN due_ms <= ? THEN 1 ELSE 0 END WHERE id = ?",
 } as const;
 
 const WITH_ROWS = {
-  held: "SELECT id FROM jobs WHERE key = ? AND fence = ? AND state = 2",
+  held: "SELECT id, step FROM jobs WHERE key = ? AND fence = ? AND state = 2",
   find: "SELECT id, state FROM jobs WHERE key = ?",
   isDead: "SELECT 1 FROM dead_jobs WHERE key = ?",
-  claim: `UPDATE jobs SET state = 2, attempt = attempt + 1, fence = max(fence + 1, ?)
+  claim: `UPDATE jobs SET state = 2, attempt = attempt + 1, fence = max(fence + 1, ?), step = 0
     WHERE id IN (
       SELECT id FROM jobs WHERE state = 1 AND queue = ? AND lane = ? ORDER BY turn, enqueued_ms, id LIMIT ?)
     RETURNING key, queue, lane, payload, traceparent, attempt, fence, enqueued_ms, turn, id`,
   nextDue: "SELECT min(due_ms) FROM jobs WHERE state = 0",
+  /** Each arm walks the index of its state. */
+  park: `UPDATE jobs SET state = 3
+    WHERE id IN (
+      SELECT id FROM jobs WHERE state = 0 UNION ALL SELECT id FROM jobs WHERE state = 1
+      UNION ALL SELECT id FROM jobs WHERE state = 2 LIMIT ?)
+    RETURNING key, fence`,
 } as const;
 
 /** All of the above, for the test that looks at their query plans. */
@@ -264,5 +289,7 @@ function statements(db: Database): Statements {
     isDead: db.query(WITH_ROWS.isDead),
     claim: db.query(WITH_ROWS.claim),
     nextDue: db.query(WITH_ROWS.nextDue),
+    park: db.query(WITH_ROWS.park),
+    unpark: db.query(PLAIN.unpark),
   };
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { claimOne, commitOne, event, job, LEASE_MS, StandingClock } from "#conformance/store-world.ts";
-import { Database } from "#drivers/sqlite/database.ts";
+import { Database, WAL_PAGES } from "#drivers/sqlite/database.ts";
 import { migrate, type Migration, ours } from "#drivers/sqlite/migrate.ts";
 import { openSqliteStore } from "#drivers/sqlite/open.ts";
 import { WriteCore } from "#drivers/sqlite/write-core.ts";
@@ -127,6 +127,18 @@ test("closing leaves one file that is the whole store", async () => {
     readdirSync(join(path, "..")).filter((name) => !name.endsWith(".lock")),
     ["tidings.db"],
   );
+});
+
+test("a long log is moved into the file, and its room is used again", async () => {
+  const path = freshPath();
+  const store = await open(path);
+  const data = "x".repeat(64 * 1024);
+  for (let written = 0; written < 3 * WAL_PAGES * 4_096; written += 16 * data.length)
+    await commitOne(store, { events: Array.from({ length: 16 }, (_, n) => event(`s${n}`, { data })) });
+  const logBytes = statSync(`${path}-wal`).size;
+  assert.ok(logBytes < 1.2 * WAL_PAGES * 4_096, `${logBytes} bytes`);
+  assert.ok(statSync(path).size > WAL_PAGES * 4_096);
+  await store[Symbol.asyncDispose]();
 });
 
 test("a full disk is a StoreFault, leaves nothing of the commit, and what is small can be written afterwards", () => {

@@ -1,11 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Ask } from "#drivers/sqlite/ask.ts";
-import { Database } from "#drivers/sqlite/database.ts";
+import { attempt, Database } from "#drivers/sqlite/database.ts";
 import { lockStore } from "#drivers/sqlite/lock.ts";
 import { migrate } from "#drivers/sqlite/migrate.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import { ReadCore } from "#drivers/sqlite/read-core.ts";
+import { rewriteLog } from "#drivers/sqlite/rewrite-log.ts";
 import { SqliteStore } from "#drivers/sqlite/store.ts";
 import { WorkerLink } from "#drivers/sqlite/worker-link.ts";
 import { WriteCore } from "#drivers/sqlite/write-core.ts";
@@ -41,6 +42,8 @@ export async function openSqliteStore({ path, clock, layout = "worker" }: Sqlite
   await using parts = new AsyncDisposableStack();
   prepareFolder(file);
   parts.use(lockStore(file));
+  // The last process may have ended because the disk failed; what only the system's memory holds is written now.
+  attempt(() => rewriteLog(`${file}-wal`, null));
   migrateFile(file, now().wallMs);
   const write = parts.use(
     layout === "worker"

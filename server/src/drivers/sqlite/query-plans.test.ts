@@ -30,6 +30,8 @@ function migrated(): Database {
 /** Statements that walk something as a whole, because that is what is asked, and what they may walk. */
 const WALKS: Readonly<Record<string, RegExp>> = {
   adopt: /^SCAN jobs USING INDEX jobs_held/,
+  park: /^SCAN jobs USING (COVERING )?INDEX jobs_/,
+  parked: /^SCAN jobs USING COVERING INDEX jobs_parked$/,
   count: /^USE TEMP B-TREE FOR GROUP BY/,
   depths:
     /^(SCAN (jobs|dead_jobs) USING (COVERING )?INDEX |SCAN \(subquery|CO-ROUTINE|USE TEMP B-TREE FOR GROUP BY|SEARCH jobs)/,

@@ -1,5 +1,5 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
-import { laneOf } from "#drivers/sqlite/lanes.ts";
+import { laneNumber, laneOf } from "#drivers/sqlite/lanes.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import { DocumentReads } from "#drivers/sqlite/read-documents.ts";
 import { JournalReads } from "#drivers/sqlite/read-journal.ts";
@@ -9,7 +9,7 @@ import type { Document, DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position, RecordedEvent } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import { invariant } from "#domain/invariant.ts";
-import type { DeadJob } from "#domain/job.ts";
+import type { DeadJob, ParkedJob } from "#domain/job.ts";
 import type { MessageRecord } from "#domain/message.ts";
 import type {
   Checkpoint,
@@ -20,6 +20,8 @@ import type {
   MessagePage,
   OnceRecord,
   OutcomeCounts,
+  ParkedAsk,
+  ParkedSum,
   QueueDepth,
   StoredRequest,
 } from "#ports/store.ts";
@@ -36,6 +38,8 @@ export class ReadCore implements Disposable {
   readonly #deadJob: Query<DeadRow>;
   readonly #deadJobs: Query<DeadRow>;
   readonly #deadJobsOf: Query<DeadRow>;
+  readonly #parked: Query<ParkedSumRow>;
+  readonly #parkedJobs: Query<ParkedRow>;
   readonly #depths: Query<DepthRow>;
   readonly #blob: Query<readonly [number]>;
 
@@ -50,6 +54,8 @@ export class ReadCore implements Disposable {
     this.#deadJob = this.#db.query(READ_SQL.deadJob);
     this.#deadJobs = this.#db.query(READ_SQL.deadJobs);
     this.#deadJobsOf = this.#db.query(READ_SQL.deadJobsOf);
+    this.#parked = this.#db.query(READ_SQL.parked);
+    this.#parkedJobs = this.#db.query(READ_SQL.parkedJobs);
     this.#depths = this.#db.query(READ_SQL.depths);
     this.#blob = this.#db.query(READ_SQL.blob);
   }
@@ -90,7 +96,7 @@ export class ReadCore implements Disposable {
   }
 
   documents(_now: Now, keys: readonly DocumentKey[]): (Document | null)[] {
-    return keys.map((key) => this.#documents.get(key));
+    return this.#documents.many(keys);
   }
 
   listDocuments(_now: Now, query: DocumentQuery): Document[] {
@@ -125,13 +131,41 @@ export class ReadCore implements Disposable {
     return row === undefined ? null : deadJobOf(row);
   }
 
+  parked(_now: Now): ParkedSum[] {
+    return this.#parked.all().map(([queue, lane, jobs, firstEnqueuedMs, lastEnqueuedMs, firstDueMs, lastDueMs]) => ({
+      queue,
+      lane: laneOf(lane),
+      jobs,
+      firstEnqueuedMs,
+      lastEnqueuedMs,
+      firstDueMs,
+      lastDueMs,
+    }));
+  }
+
+  parkedJobs(_now: Now, { after, limit }: ParkedAsk): ParkedJob[] {
+    return this.#parkedJobs
+      .all(after?.queue ?? "", after === null ? -1 : laneNumber(after.lane), after?.key ?? "", limit)
+      .map(([key, queue, lane, payload, traceparent, attempt, enqueuedMs, dueMs]) => ({
+        key,
+        queue,
+        lane: laneOf(lane),
+        payload,
+        traceparent,
+        attempt,
+        enqueuedMs,
+        dueMs,
+      }));
+  }
+
   depths(_now: Now): QueueDepth[] {
-    return this.#depths.all().map(([queue, lane, waiting, ready, held, dead, oldestReadyMs]) => ({
+    return this.#depths.all().map(([queue, lane, waiting, ready, held, parked, dead, oldestReadyMs]) => ({
       queue,
       lane: laneOf(lane),
       waiting,
       ready,
       held,
+      parked,
       dead,
       oldestReadyMs,
     }));
@@ -171,7 +205,7 @@ type JobRow = readonly [
   error: string | null,
 ];
 
-const STATES = ["waiting", "ready", "held"] as const;
+const STATES = ["waiting", "ready", "held", "parked"] as const;
 
 function jobStateOf([key, queue, lane, stateNumber, dueMs, attempt, payload, error]: JobRow): JobState {
   const state = STATES[stateNumber];
@@ -195,12 +229,34 @@ function deadJobOf([key, queue, lane, payload, traceparent, attempt, error, enqu
   return { key, queue, lane: laneOf(lane), payload, traceparent, attempt, error, enqueuedMs, deadMs };
 }
 
+type ParkedSumRow = readonly [
+  queue: string,
+  lane: number,
+  jobs: number,
+  firstEnqueuedMs: number,
+  lastEnqueuedMs: number,
+  firstDueMs: number,
+  lastDueMs: number,
+];
+
+type ParkedRow = readonly [
+  key: string,
+  queue: string,
+  lane: number,
+  payload: string,
+  traceparent: string | null,
+  attempt: number,
+  enqueuedMs: number,
+  dueMs: number,
+];
+
 type DepthRow = readonly [
   queue: string,
   lane: number,
   waiting: number,
   ready: number,
   held: number,
+  parked: number,
   dead: number,
   oldestReadyMs: number | null,
 ];
@@ -213,13 +269,19 @@ export const READ_SQL = {
   deadJob: `SELECT ${DEAD} FROM dead_jobs WHERE key = ?`,
   deadJobs: `SELECT ${DEAD} FROM dead_jobs WHERE key > ? ORDER BY key LIMIT ?`,
   deadJobsOf: `SELECT ${DEAD} FROM dead_jobs WHERE queue = ? AND key > ? ORDER BY key LIMIT ?`,
+  parked: `SELECT queue, lane, count(*), min(enqueued_ms), max(enqueued_ms), min(due_ms), max(due_ms)
+    FROM jobs WHERE state = 3 GROUP BY queue, lane ORDER BY queue, lane`,
+  parkedJobs: `SELECT key, queue, lane, payload, traceparent, attempt, enqueued_ms, due_ms FROM jobs
+    WHERE state = 3 AND (queue, lane, key) > (?, ?, ?) ORDER BY queue, lane, key LIMIT ?`,
   /** Each arm walks an index that holds all it needs. */
-  depths: `SELECT queue, lane, sum(waiting), sum(ready), sum(held), sum(dead), min(oldest) FROM (
-      SELECT queue, lane, count(*) AS waiting, 0 AS ready, 0 AS held, 0 AS dead, NULL AS oldest
+  depths: `SELECT queue, lane, sum(waiting), sum(ready), sum(held), sum(parked), sum(dead), min(oldest) FROM (
+      SELECT queue, lane, count(*) AS waiting, 0 AS ready, 0 AS held, 0 AS parked, 0 AS dead, NULL AS oldest
         FROM jobs WHERE state = 0 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, count(*), 0, 0, min(enqueued_ms) FROM jobs WHERE state = 1 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, 0, count(*), 0, NULL FROM jobs WHERE state = 2 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, 0, 0, count(*), NULL FROM dead_jobs GROUP BY queue, lane)
+      UNION ALL SELECT queue, lane, 0, count(*), 0, 0, 0, min(enqueued_ms)
+        FROM jobs WHERE state = 1 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, 0, count(*), 0, 0, NULL FROM jobs WHERE state = 2 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, 0, 0, count(*), 0, NULL FROM jobs WHERE state = 3 GROUP BY queue, lane
+      UNION ALL SELECT queue, lane, 0, 0, 0, 0, count(*), NULL FROM dead_jobs GROUP BY queue, lane)
     GROUP BY queue, lane ORDER BY queue, lane`,
   blob: "SELECT 1 FROM blobs WHERE id = ?",
 } as const;

@@ -5,7 +5,7 @@ import type { DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { JobRef } from "#domain/job.ts";
-import type { ClaimAsk, JournalAsk, MessageFilter, Store, TrimAsk, Unit } from "#ports/store.ts";
+import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Unit } from "#ports/store.ts";
 
 /**
  * The port, answered by a core that writes, one that reads what is soon read, and one (perhaps the same) for questions
@@ -31,6 +31,7 @@ export class SqliteStore implements Store {
   extend = (jobs: readonly JobRef[], leaseMs: number) => this.#write("extend", jobs, leaseMs);
   release = (jobs: readonly JobRef[]) => this.#write("release", jobs);
   wakeDue = (limit: number) => this.#write("wakeDue", limit);
+  park = (limit: number) => this.#write("park", limit);
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#write("trimJournal", upTo, olderThanMs, limit);
   trimRequests = (ask: TrimAsk) => this.#write("trimRequests", ask);
@@ -52,6 +53,8 @@ export class SqliteStore implements Store {
   listDocuments = (query: DocumentQuery) => this.#read("listDocuments", query);
   once = (keys: readonly string[]) => this.#read("once", keys);
   jobs = (keys: readonly string[]) => this.#read("jobs", keys);
+  parked = () => this.#scan("parked");
+  parkedJobs = (ask: ParkedAsk) => this.#read("parkedJobs", ask);
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>
     this.#read("deadJobs", ask);
   deadJob = (key: string) => this.#read("deadJob", key);

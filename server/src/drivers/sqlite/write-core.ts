@@ -9,7 +9,7 @@ import { Retention } from "#drivers/sqlite/retention.ts";
 import type { Position } from "#domain/event.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { Job, JobRef } from "#domain/job.ts";
-import type { ClaimAsk, Conditions, Effects, TrimAsk, Unit, Verdict } from "#ports/store.ts";
+import { type ClaimAsk, type Effects, repeatedStep, type TrimAsk, type Unit, type Verdict } from "#ports/store.ts";
 
 /**
  * The one writer, synchronous, in whichever thread it lives. A commit is one transaction that waits for the disk.
@@ -61,6 +61,10 @@ export class WriteCore implements Disposable {
     return { woken, nextDueMs: this.#jobs.nextDueMs(now) };
   }
 
+  park(now: Now, limit: number): number {
+    return this.#transact("ordered", now, () => this.#jobs.park(limit));
+  }
+
   trimJournal(now: Now, upTo: Position, olderThanMs: number, limit: number): number {
     return this.#transact("ordered", now, () => this.#journal.trim(upTo, olderThanMs, limit));
   }
@@ -73,10 +77,9 @@ export class WriteCore implements Disposable {
     return this.#transact("ordered", now, () => this.#records.sweep(now.wallMs, limit));
   }
 
-  /** Moves the log into the file, so that a copy of the one file is the whole store. */
+  /** Leaves one file that is the whole store. */
   [Symbol.dispose](): void {
-    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#db.close();
+    this.#db.closeWhole();
   }
 
   #transact<T>(durability: "durable" | "ordered", now: Now, run: () => T): T {
@@ -98,19 +101,24 @@ export class WriteCore implements Disposable {
     const { job, once, dead } = unit;
     if (job !== undefined && found.held !== null) this.#jobs.end(found.held, job.ref, job.end, now);
     if (found.taken !== null) this.#jobs.remove(found.taken);
+    if (found.parked !== null) this.#jobs.unpark(found.parked, now);
     if (once !== undefined) this.#records.putOnce(once);
     if (dead?.then === "revive") this.#jobs.revive(dead.key, dead.payload, now);
     if (dead?.then === "discard") this.#jobs.discard(dead.key);
     return { kind: "committed", skipped: this.#effects(now, unit) };
   }
 
-  /** Only reads, so that a refused unit leaves nothing and its neighbours commit. */
-  #check(now: Now, unit: Conditions): Found | { readonly refusal: Verdict } {
-    const { job, take, once, expect, dead } = unit;
-    const held = job === undefined ? null : this.#jobs.heldRow(job.ref);
+  /** Only reads, so that a unit that is refused, or was done already, leaves nothing and its neighbours commit. */
+  #check(now: Now, unit: Unit): Found | { readonly refusal: Verdict } {
+    const { job, take, unpark, once, expect, dead } = unit;
+    const held = job === undefined ? null : this.#jobs.held(job.ref);
     if (job !== undefined && held === null) return { refusal: { kind: "fenced" } };
+    const repeated = held === null ? null : repeatedStep(unit, held.stepsDone);
+    if (repeated !== null) return { refusal: repeated };
     const taken = take === undefined ? null : this.#jobs.freeRow(take);
     if (taken === "held" || taken === "gone") return { refusal: { kind: taken } };
+    const parked = unpark === undefined ? null : this.#jobs.parkedRow(unpark);
+    if (unpark !== undefined && parked === null) return { refusal: { kind: "gone" } };
     const record = once === undefined ? null : this.#records.findOnce(once.key, now.wallMs);
     if (record !== null) return { refusal: { kind: "repeated", record } };
     for (const expectation of expect ?? []) {
@@ -122,7 +130,7 @@ export class WriteCore implements Disposable {
       if (!this.#jobs.isDead(dead.key)) return { refusal: { kind: "gone" } };
       if (dead.then === "revive" && this.#jobs.freeRow(dead.key) !== "gone") return { refusal: { kind: "held" } };
     }
-    return { held, taken };
+    return { held: held?.row ?? null, taken, parked };
   }
 
   /** Returns the keys of jobs that were not enqueued. */
@@ -151,5 +159,5 @@ export class WriteCore implements Disposable {
   }
 }
 
-/** The rows that the conditions have found: of the job that ends and of the one that is taken. */
-type Found = { readonly held: number | null; readonly taken: number | null };
+/** The rows that the conditions have found: of the job that ends, of the one that is taken, of the one that goes on. */
+type Found = { readonly held: number | null; readonly taken: number | null; readonly parked: number | null };

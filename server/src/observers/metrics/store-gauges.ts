@@ -19,8 +19,8 @@ export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
     meter.gauge(name, help, async () => read(await look()));
   };
   gauge("tidings_queue_jobs", "Jobs by queue, lane and state.", ({ depths }) =>
-    depths.flatMap(({ queue, lane, waiting, ready, held, dead }) =>
-      Object.entries({ waiting, ready, held, dead }).map(([state, value]) => ({
+    depths.flatMap(({ queue, lane, waiting, ready, held, parked, dead }) =>
+      Object.entries({ waiting, ready, held, parked, dead }).map(([state, value]) => ({
         labels: { queue, lane, state },
         value,
       })),

@@ -31,6 +31,10 @@ const ANSWERS: readonly (readonly [text: string, step: Step, meaning: string])[]
   ["421 closing", "content", "retry"],
   ["451 Requested action aborted: local error in processing", "content", "retry"],
   ["452 4.2.2 Mailbox full", "rcpt", "retry"],
+  ["421 4.7.0 mx.example.net Error: too many errors", "mail", "retry"],
+  ["421 4.7.0 mx.example.net Error: too many connections from 192.0.2.1", "connect", "retry"],
+  ["421 4.7.0 Too many concurrent SMTP connections; please try again later.", "connect", "retry"],
+  ["450 4.7.1 Error: too much mail from 192.0.2.1", "mail", "policy"],
   ["452 4.5.3 Too many recipients", "rcpt", "retry"],
   ["503 5.5.1 Error: need MAIL command", "rcpt", "retry"],
   ["421-4.7.28 Gmail has detected an unusual rate of mail\r\n421 4.7.28 from your IP", "content", "policy"],
@@ -67,6 +71,17 @@ test("a policy answer says how long to leave the provider alone, and quotes it",
   const outcome = classify(replyOf("550 5.7.515 Access denied"), "content");
   assert.ok(outcome.kind === "policy" && outcome.pauseMs > 0);
   assert.equal(outcome.reason, "550 5.7.515 Access denied");
+});
+
+test("an answer about the server is told apart from one about the message", () => {
+  const whole = (text: string, step: Step): boolean => {
+    const outcome = classify(replyOf(text), step);
+    return outcome.kind === "retry" && outcome.whole === true;
+  };
+  assert.equal(whole("421 4.3.2 Service shutting down", "mail"), true);
+  assert.equal(whole("450 4.3.2 Try again later", "connect"), true);
+  assert.equal(whole("450 4.2.0 Mailbox busy", "rcpt"), false);
+  assert.equal(whole("451 4.3.0 Local error", "content"), false);
 });
 
 test("a lost line is to be retried before the hand-over, and unknown after it", () => {

@@ -9,6 +9,8 @@ export const POLICY_PAUSE_MS_PERMANENT = 30 * 60 * 1000;
 export const POLICY_PAUSE_MS_AUTH = 60 * 1000;
 /** "Maximum sending rate exceeded" is counted per second (Amazon SES); a few let the bucket fill again. */
 export const POLICY_PAUSE_MS_THROTTLE = 5 * 1000;
+/** "Too much mail from": Postfix counts mails and recipients by the minute. */
+export const POLICY_PAUSE_MS_RATE = 60 * 1000;
 /** Greylisting servers commonly want five minutes between the first and the second try. */
 export const GREYLIST_RETRY_MS = 5 * 60 * 1000;
 
@@ -27,7 +29,11 @@ export function classify(reply: Reply, step: Step): Outcome {
   const policyMs = policyPauseMs(reply.code, enhanced, reason, step);
   if (policyMs > 0) return { kind: "policy", reason, pauseMs: policyMs };
   if (reply.code < 500) {
-    return isGreylisting(reason) ? { kind: "retry", reason, afterMs: GREYLIST_RETRY_MS } : { kind: "retry", reason };
+    if (isGreylisting(reason)) return { kind: "retry", reason, afterMs: GREYLIST_RETRY_MS };
+    // 421 and a greeting speak of the server, the rest of this message.
+    return reply.code === 421 || step === "connect"
+      ? { kind: "retry", reason, whole: true }
+      : { kind: "retry", reason };
   }
   // The session lost its order, which says nothing about the message.
   if (reply.code === 503 && !enhanced.startsWith("5.1.")) return { kind: "retry", reason };
@@ -40,7 +46,7 @@ export function classify(reply: Reply, step: Step): Outcome {
 export function connectionLost(reason: string, handedOver: boolean): Outcome {
   return handedOver
     ? { kind: "unknown", reason: `${reason}, after the message was handed over` }
-    : { kind: "retry", reason };
+    : { kind: "retry", reason, whole: true };
 }
 
 /** How long to leave the provider alone, or 0 when the answer is not about us. */
@@ -51,7 +57,9 @@ function policyPauseMs(code: number, enhanced: string, reason: string, step: Ste
   if (code === 530 || code === 534 || code === 535 || code === 538) return POLICY_PAUSE_MS_AUTH;
   if (step === "auth" && code >= 500) return POLICY_PAUSE_MS_AUTH;
   if (step === "connect" && code >= 500) return POLICY_PAUSE_MS_PERMANENT;
-  if (enhanced.startsWith("4.7.")) return isGreylisting(reason) ? 0 : POLICY_PAUSE_MS_TEMPORARY;
+  if (code < 500 && RATE.test(reason)) return POLICY_PAUSE_MS_RATE;
+  if (enhanced.startsWith("4.7."))
+    return isGreylisting(reason) || CONNECTION.test(reason) ? 0 : POLICY_PAUSE_MS_TEMPORARY;
   if (enhanced.startsWith("5.7.") && isAboutUs(Number(enhanced.slice(4)), reason)) return POLICY_PAUSE_MS_PERMANENT;
   return 0;
 }
@@ -68,6 +76,11 @@ function isAboutUs(n: number, reason: string): boolean {
 
 const ABOUT_US =
   /relay|authenticat|blocked|block ?list|blacklist|listed|reputation|unsolicited|rate limit|\b(?:spf|dkim|dmarc|rbl|dnsbl)\b/i;
+
+/** Postfix says 4.7.0 and means this connection (too many errors), or how many there are of them. */
+const CONNECTION =
+  /too many (?:errors|(?:concurrent |simultaneous )?(?:smtp )?(?:connections|sessions))|connection (?:count|rate)/i;
+const RATE = /too (?:much mail|many (?:messages|recipients)) from/i;
 
 function isGreylisting(reason: string): boolean {
   return /gr[ae]y-?list/i.test(reason);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import nodemailer from "nodemailer";
 import PostalMime, { type Email } from "postal-mime";
 import type { EmailContent } from "#domain/content.ts";
-import { compose, type Mail, openLetterhead } from "./compose.ts";
+import { compose, FILENAME_CHARS_MAX, type Mail, openLetterhead } from "./compose.ts";
 import { mailOptions } from "./nodemailer.ts";
 import { email } from "./test-fixtures/mails.ts";
 
@@ -136,6 +136,9 @@ test("an attachment's name is read as it was, in any script and length, without 
     read.attachments.map((one) => one.filename),
     names,
   );
+  const long = [{ filename: `${"日".repeat(300)}.pdf`, contentType: "application/pdf", blob: "b", bytes: 1 }];
+  const shortened = await PostalMime.parse(bytesOf(composed(email({ attachments: long }), [Buffer.from("x")])));
+  assert.equal(shortened.attachments[0]?.filename, `${"日".repeat(FILENAME_CHARS_MAX - 4)}.pdf`);
   const evil = [{ filename: "../../etc/pass\r\nwd", contentType: "message/rfc822", blob: "b", bytes: 1 }];
   const mail = composed(email({ attachments: evil }), [Buffer.from("x")]);
   assert.match(mail.body, /filename=".._.._etc_pass_wd"/);
@@ -147,6 +150,31 @@ async function readNodemailers(content: EmailContent, files: readonly Uint8Array
   const info = await transport.sendMail(mailOptions(content, META, LETTERHEAD, files));
   assert.ok(Buffer.isBuffer(info.message));
   return await PostalMime.parse(info.message);
+}
+
+/** Compares what a reader sees of ours with what it sees of nodemailer's; `name` says of which mail. */
+async function assertReadsAsNodemailers(content: EmailContent, files: readonly Uint8Array[]): Promise<void> {
+  const mail = composed(content, files);
+  assertClean(mail);
+  const ours = await PostalMime.parse(bytesOf(mail));
+  const theirs = await readNodemailers(content, files);
+  for (const side of ["from", "to", "cc", "replyTo"] as const) assert.deepEqual(ours[side], theirs[side]);
+  assert.equal(ours.subject, theirs.subject);
+  assert.equal(ours.date, theirs.date);
+  assert.equal(lines(ours.text), lines(theirs.text));
+  assert.equal(lines(ours.html), lines(theirs.html));
+  for (const key of ["list-unsubscribe", "list-unsubscribe-post"]) {
+    const value = (read: Email): string | undefined => read.headers.find((header) => header.key === key)?.value;
+    assert.equal(value(ours), value(theirs));
+  }
+  const seen = (read: Email) =>
+    read.attachments.map(({ filename, mimeType, content: bytes, disposition }) => ({
+      filename,
+      mimeType,
+      disposition,
+      bytes,
+    }));
+  assert.deepEqual(seen(ours), seen(theirs));
 }
 
 test("a reader sees the same mail as from nodemailer", async () => {
@@ -164,21 +192,95 @@ test("a reader sees the same mail as from nodemailer", async () => {
   ];
   for (const content of contents) {
     const files = content.attachments.map((_, i) => Buffer.from([1, 2, 3, 0x0a, i]));
-    const ours = await PostalMime.parse(bytesOf(composed(content, files)));
-    const theirs = await readNodemailers(content, files);
-    for (const side of ["from", "to", "cc", "replyTo"] as const) assert.deepEqual(ours[side], theirs[side]);
-    assert.equal(ours.subject, theirs.subject);
-    assert.equal(ours.date, theirs.date);
-    assert.equal(lines(ours.text), lines(theirs.text));
-    assert.equal(lines(ours.html), lines(theirs.html));
-    for (const key of ["list-unsubscribe", "list-unsubscribe-post"]) {
-      const value = (mail: Email): string | undefined => mail.headers.find((header) => header.key === key)?.value;
-      assert.equal(value(ours), value(theirs));
-    }
-    assert.deepEqual(
-      ours.attachments.map(({ filename, mimeType, content: bytes }) => ({ filename, mimeType, bytes })),
-      theirs.attachments.map(({ filename, mimeType, content: bytes }) => ({ filename, mimeType, bytes })),
-    );
+    await assertReadsAsNodemailers(content, files);
+  }
+});
+
+/**
+ * Words as people write them, in any script. Without `=?utf-8?Q?x?=`, which nodemailer lets through in a name, so that a
+ * reader decodes what nobody encoded.
+ */
+const word = fc.oneof(
+  fc.stringMatching(/^[A-Za-z0-9]{1,12}$/),
+  fc.constantFrom(
+    "Łukasz",
+    "日本語",
+    "Ünïcödé",
+    "привет",
+    "👩‍👩‍👧",
+    "x".repeat(90),
+    "é".repeat(60),
+    "50%",
+    "a=b",
+    "o'Neil",
+  ),
+  fc.constantFrom(",", ";", ":", "(x)", "[y]", '"', "\\", "@", "<", ">", "&"),
+);
+const phrase = fc.array(word, { minLength: 1, maxLength: 12 }).map((words) => words.join(" "));
+const person = fc
+  .tuple(
+    phrase,
+    fc.stringMatching(/^[a-z][a-z0-9.+_-]{0,20}[a-z0-9]$/),
+    fc.constantFrom("example.org", "bücher.example"),
+  )
+  .filter(([, local]) => !local.includes(".."))
+  .map(([name, local, domain]) => `"${name.replace(/["\\]/g, "\\$&")}" <${local}@${domain}>`);
+const body = fc
+  .array(fc.oneof(phrase, fc.constantFrom("", ".", "..", "From me", "-- ", "end  ", "\ttab", "w".repeat(2_000))), {
+    maxLength: 12,
+  })
+  .chain((all) => fc.constantFrom("\n", "\r\n").map((end) => all.join(end)));
+const attachment = fc.record({
+  filename: fc
+    .tuple(phrase, fc.constantFrom(".pdf", ".txt", ".csv", ""))
+    // Ours has no path in it, whatever the caller says.
+    .map(
+      ([name, end]) =>
+        name
+          .replace(/[/\\]/g, "-")
+          .slice(0, FILENAME_CHARS_MAX - end.length)
+          .toWellFormed() + end,
+    ),
+  contentType: fc.constantFrom("application/pdf", "text/plain", "text/csv", "image/png", "application/x-y.z+json"),
+  content: fc.uint8Array({ maxLength: 300 }),
+});
+
+test("a reader sees the same mail as from nodemailer, whatever people write", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        from: fc.option(person),
+        to: person,
+        cc: fc.array(person, { maxLength: 4 }),
+        replyTo: fc.option(person),
+        subject: phrase,
+        text: body,
+        html: body,
+        unsubscribe: fc.option(fc.webUrl({ withQueryParameters: true }).map((url) => ({ url }))),
+      }),
+      fc.array(attachment, { maxLength: 3 }),
+      async (fields, files) => {
+        const attachments = files.map(({ filename, contentType, content }) => ({
+          filename,
+          contentType,
+          blob: "b",
+          bytes: content.length,
+        }));
+        await assertReadsAsNodemailers(
+          email({ ...fields, attachments }),
+          files.map(({ content }) => content),
+        );
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test("no name is written with a backslash, which a server may take for the end of a quotation", async () => {
+  for (const name of ['Ada "The Count" Lovelace, (esq.)', "back\\slash", '"', "O'Neil, J."]) {
+    const mail = composed(email({ to: `"${name.replace(/["\\]/g, "\\$&")}" <ada@example.org>` }));
+    assert.doesNotMatch(mail.headers, /\\/);
+    assert.equal((await PostalMime.parse(bytesOf(mail))).to?.[0]?.name, name);
   }
 });
 

@@ -223,7 +223,11 @@ function multipart(subtype: "alternative" | "mixed", parts: readonly Entity[], m
 function safeFilename(name: string): string {
   // biome-ignore lint: control characters are exactly what is looked for.
   const safe = name.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f/\\\u2028\u2029]+/g, "_");
-  return safe.trim() === "" ? "attachment" : safe.slice(0, FILENAME_CHARS_MAX).toWellFormed();
+  if (safe.trim() === "") return "attachment";
+  if (safe.length <= FILENAME_CHARS_MAX) return safe;
+  // A file without its ending cannot be opened.
+  const ending = /\.[\w-]{1,16}$/.exec(safe)?.[0] ?? "";
+  return safe.slice(0, FILENAME_CHARS_MAX - ending.length).toWellFormed() + ending;
 }
 
 /**

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "#domain/outcome.ts";
 import type { Provider } from "#ports/provider.ts";
-import { STALE_MS } from "./connection.ts";
+import { ERRORS_IN_A_ROW_MAX, STALE_MS } from "./connection.ts";
 import { openSmtpProvider } from "./provider.ts";
-import type { SmtpTimeouts } from "./settings.ts";
+import { POOL_DEFAULT, POOL_WITHOUT_CHUNKING_DEFAULT, type SmtpTimeouts } from "./settings.ts";
 import { envelope, NO_BLOBS, sendAll, sendOne } from "./test-fixtures/mails.ts";
 import { type Conversation, type ScriptedServer, startScriptedServer } from "./test-fixtures/scripted-server.ts";
 
@@ -218,6 +218,32 @@ async function refuseTheFirst(
   }
 }
 
+test("a server without PIPELINING gets one command at a time, also to clear away what was refused", async () => {
+  const behind: string[] = [];
+  await using server = await startScriptedServer(async (conversation) => {
+    await conversation.welcome();
+    for (;;) {
+      const line = await conversation.hear();
+      if (conversation.hasMore) behind.push(line);
+      if (line === "DATA") {
+        conversation.say("354 go ahead");
+        await conversation.mail();
+      }
+      conversation.say(line.includes("nobody") ? "550 5.1.1 User unknown" : "250 fine");
+    }
+  });
+  await using provider = await open(server);
+  const outcomes = await sendAll(provider, [
+    envelope("a", { to: "nobody@example.org" }),
+    envelope("b", { to: "nobody@example.org", cc: ["b@example.org"] }),
+    envelope("c", { cc: ["nobody@example.org", "b@example.org"] }),
+    envelope("d"),
+  ]);
+  assert.deepEqual(kinds(outcomes), ["refused", "refused", "sent", "sent"]);
+  assert.ok(server.lines.includes("RSET"));
+  assert.deepEqual(behind, []);
+});
+
 test("with PIPELINING the envelope goes out at once, the next one behind the final dot", async () => {
   const groups: string[] = [];
   await using server = await startScriptedServer(async (conversation) => {
@@ -260,7 +286,7 @@ test("with CHUNKING several mails are under way, and one refused recipient conce
   assert.equal(server.lines.filter((line) => line === "RSET").length, 3);
 });
 
-test("after 421 what was pipelined behind it goes over another connection", async () => {
+test("after 421 the mail that it answers goes over another connection, and so does what was pipelined behind it", async () => {
   await using server = await startScriptedServer(async (conversation, connection) => {
     await conversation.welcome("PIPELINING", "CHUNKING");
     await conversation.takeMail();
@@ -276,10 +302,119 @@ test("after 421 what was pipelined behind it goes over another connection", asyn
     }
   });
   await using provider = await open(server);
-  const outcomes = await sendAll(provider, envelopes(4));
-  assert.equal(outcomes[1]?.kind, "retry");
-  assert.deepEqual(kinds([0, 2, 3].map((i) => outcomes[i] ?? { kind: "retry", reason: "" })), ["sent", "sent", "sent"]);
+  assert.deepEqual(kinds(await sendAll(provider, envelopes(4))), ["sent", "sent", "sent", "sent"]);
   assert.equal(server.connections, 2);
+});
+
+test("a server that says 421 to every mail is not asked for ever: the second time it is the outcome", async () => {
+  await using server = await startScriptedServer(async (conversation) => {
+    await conversation.welcome("PIPELINING");
+    await conversation.answer("MAIL", "421 4.3.2 shutting down");
+    conversation.drop();
+  });
+  await using provider = await open(server);
+  const [outcome] = await sendAll(provider, envelopes(1));
+  assert.deepEqual(outcome, { kind: "retry", reason: "421 4.3.2 shutting down", whole: true });
+  assert.equal(server.connections, 2);
+});
+
+/** Counts refused commands as servers do, from the last mail that it took; remembers the most of any connection. */
+async function countErrors(conversation: Conversation, words: readonly string[], most: { errors: number }) {
+  await conversation.welcome(...words);
+  let errors = 0;
+  let recipients = 0;
+  const answer = (good: boolean, refusal: string): void => {
+    if (!good) errors += 1;
+    most.errors = Math.max(most.errors, errors);
+    conversation.say(good ? "250 fine" : refusal);
+  };
+  for (;;) {
+    const line = await conversation.hear();
+    if (line === "QUIT") return conversation.say("221 bye");
+    if (line.startsWith("MAIL")) recipients = 0;
+    if (line.startsWith("RCPT")) {
+      const known = !line.includes("nobody");
+      if (known) recipients += 1;
+      answer(known, "550 5.1.1 User unknown");
+    } else if (line.startsWith("BDAT") || line === "DATA") {
+      if (line !== "DATA") await conversation.bytes(Number(line.split(" ")[1]));
+      else if (recipients > 0) {
+        conversation.say("354 go ahead");
+        await conversation.mail();
+      }
+      if (recipients > 0) errors = 0;
+      answer(recipients > 0, "554 5.5.1 no valid recipients");
+    } else conversation.say("250 fine");
+  }
+}
+
+for (const [kind, words] of Object.entries(KINDS)) {
+  test(`${kind}: addresses that do not exist wear out their connection, not the server's patience with the others`, async () => {
+    const most = { errors: 0 };
+    await using server = await startScriptedServer((conversation) => countErrors(conversation, words, most));
+    await using provider = await open(server);
+    const nobody = Array.from({ length: 60 }, (_, i) => envelope(`n${i}`, { to: `nobody${i}@example.org` }));
+    const outcomes = kinds(await sendAll(provider, [...envelopes(10), ...nobody, ...envelopes(10)]));
+    assert.deepEqual(
+      outcomes,
+      outcomes.map((_, i) => (i < 10 || i >= 70 ? "sent" : "refused")),
+    );
+    // Up to the last of a window that was full when the first was refused: from there on one at a time.
+    assert.ok(most.errors <= ERRORS_IN_A_ROW_MAX * 2, `${most.errors} errors in a row`);
+    // A fresh one carries four, with two errors each, before it is spent.
+    assert.ok(server.connections > 60 / ERRORS_IN_A_ROW_MAX && server.connections <= 17, `${server.connections}`);
+  });
+}
+
+test("a server that lets us have two connections gets all mails over these, and is asked for more once in a while", async () => {
+  let openNow = 0;
+  let refused = 0;
+  await using server = await startScriptedServer(async (conversation) => {
+    if (openNow === 2) {
+      refused += 1;
+      conversation.say("421 4.7.0 Error: too many connections from 127.0.0.1");
+      conversation.drop();
+      return;
+    }
+    openNow += 1;
+    await conversation.welcome("PIPELINING");
+    for (;;) {
+      await conversation.takeMail();
+      conversation.say("250 queued");
+    }
+  });
+  await using provider = await open(server, "pool=8");
+  for (let round = 0; round < 5; round += 1) {
+    assert.deepEqual(new Set(kinds(await sendAll(provider, envelopes(60)))), new Set(["sent"]));
+  }
+  assert.ok(refused >= 1 && refused <= 12, `${refused} connections in vain`);
+});
+
+test("a server without CHUNKING gets more connections in a burst, unless their number is set", async () => {
+  for (const [words, query, expected] of [
+    [["PIPELINING", "CHUNKING"], "", POOL_DEFAULT],
+    [["PIPELINING"], "", POOL_WITHOUT_CHUNKING_DEFAULT],
+    [[], "", POOL_WITHOUT_CHUNKING_DEFAULT],
+    [["PIPELINING"], "pool=3", 3],
+  ] as const) {
+    const full = Promise.withResolvers<void>();
+    let opened = 0;
+    await using server = await startScriptedServer(async (conversation) => {
+      await conversation.welcome(...words);
+      opened += 1;
+      if (opened === expected) full.resolve();
+      // Nobody is served before all are there.
+      await full.promise;
+      for (;;) {
+        await conversation.takeMail();
+        conversation.say("250 queued");
+      }
+    });
+    await using provider = await open(server, query);
+    const outcomes = await sendAll(provider, envelopes(300));
+    assert.deepEqual(new Set(kinds(outcomes)), new Set(["sent"]));
+    assert.equal(server.connections, expected);
+  }
 });
 
 test("a connection that died while idle costs the next mail nothing", async () => {
@@ -418,7 +553,7 @@ test("a server that is not there: everyone waiting is told, and told again until
   await gone[Symbol.asyncDispose]();
   await using provider = await open(gone, "pool=4");
   for (const outcome of await sendAll(provider, envelopes(20))) {
-    assert.ok(outcome.kind === "retry");
+    assert.ok(outcome.kind === "retry" && outcome.whole === true);
     assert.match(outcome.reason, /ECONNREFUSED/);
     assert.ok((outcome.afterMs ?? 0) > 0);
   }

@@ -12,6 +12,17 @@ import { type Carrier, contentChars, type Delivery, ONE_WRITE_CHARS_MAX, Transac
  * only once its envelope was answered. Otherwise a login code would end as *unknown* for nothing.
  */
 export const STALE_MS = 500;
+/**
+ * Refused commands in a row, without a mail taken between them, after which a connection is given up for a fresh one.
+ * Servers count them: Postfix answers a second late after 10 and says 421 after 20, OpenSMTPD and Exim are stricter.
+ * Addresses that do not exist would slow down everybody who waits behind them.
+ */
+export const ERRORS_IN_A_ROW_MAX = 8;
+/**
+ * Mails under way on a new connection; doubles with each that is taken, up to the window. Were all of the first refused,
+ * with two commands each, that is {@link ERRORS_IN_A_ROW_MAX}.
+ */
+export const WINDOW_START = 4;
 
 /** Who owns connections. */
 export interface ConnectionOwner {
@@ -39,10 +50,14 @@ export interface ConnectionOwner {
  *   before it is out.
  * - **one by one**: no PIPELINING. As careful, one command at a time, and nothing else starts before it is done.
  *
+ * After a refusal mails are *careful*, one at a time, until one is taken again: a refused recipient then costs one error,
+ * not two, and eight errors in a row end the connection.
+ *
  * A transaction that the server left open or in doubt, because a recipient or a BDAT was refused (RFC 3030 §2), makes
  * the line *dirty*: RSET goes before the next MAIL. A mail sent behind a BDAT whose fate is open gets its RSET anyway.
  *
- * *retiring* (421, or as many mails as one connection may carry) starts no more, finishes what is under way, says QUIT.
+ * *retiring* (421, as many mails as one connection may carry, or errors in a row) starts no more, finishes what is under
+ * way, says QUIT. A mail whose first answer is 421 was not taken and is put back.
  * *closed*: when the line breaks, a mail that was handed over is *unknown*; one that was not is put back if the server
  * had not answered a word to it (the line was dead, not the mail), else it is to be retried.
  */
@@ -55,6 +70,8 @@ export class Connection {
   #carrier: Carrier | null = null;
   #underWay = 0;
   #begun = 0;
+  #window = WINDOW_START;
+  #errorsInARow = 0;
   /** The transaction whose own commands are not all out yet. */
   #gate: Transaction | null = null;
   #dirty = false;
@@ -74,6 +91,12 @@ export class Connection {
   /** No mail is under way. */
   get isIdle(): boolean {
     return this.#underWay === 0;
+  }
+
+  /** Whether the server takes mails behind one another (CHUNKING); null before it has said so. */
+  get streams(): boolean | null {
+    const offers = this.#carrier?.offers;
+    return offers === undefined ? null : offers.pipelining && offers.chunking;
   }
 
   /** Takes up to `most` mails from the owner, as far as there is room, and writes what can be written of them. */
@@ -116,7 +139,7 @@ export class Connection {
       this.#rest();
     } catch (error) {
       if (!(error instanceof Unwelcome) && !(error instanceof LineLost)) throw error;
-      this.#closed(error instanceof Unwelcome ? error.outcome : { kind: "retry", reason: error.message });
+      this.#closed(error instanceof Unwelcome ? error.outcome : { kind: "retry", reason: error.message, whole: true });
       this.#line?.end("QUIT\r\n");
     }
   }
@@ -131,15 +154,19 @@ export class Connection {
   #hasRoom(): boolean {
     const offers = this.#carrier?.offers;
     if (offers === undefined || this.#state !== "ready" || this.#gate !== null) return false;
-    if (this.#begun >= this.#target.messages) return false;
-    if (!offers.pipelining) return this.#underWay === 0;
-    return this.#underWay < (offers.chunking ? this.#target.window : 2);
+    if (this.#isSpent) return false;
+    if (!offers.pipelining || this.#errorsInARow > 0) return this.#underWay === 0;
+    return this.#underWay < (offers.chunking ? Math.min(this.#window, this.#target.window) : 2);
+  }
+
+  get #isSpent(): boolean {
+    return this.#begun >= this.#target.messages || this.#errorsInARow >= ERRORS_IN_A_ROW_MAX;
   }
 
   #settled(): void {
     if (this.#state === "opening") return;
     this.fill(Number.POSITIVE_INFINITY);
-    if (this.#begun >= this.#target.messages && this.#state === "ready") this.#state = "retiring";
+    if (this.#isSpent && this.#state === "ready") this.#state = "retiring";
     if (this.#underWay > 0) return;
     if (this.#state === "retiring") this.retire();
     else if (this.#idleSinceMs === null) this.#rest();
@@ -166,7 +193,7 @@ export class Connection {
       delivery.settle({ kind: "refused", reason: unfit });
       return;
     }
-    const bold = offers.pipelining && !this.#isStale() && isSimple(delivery.mail);
+    const bold = offers.pipelining && this.#errorsInARow === 0 && !this.#isStale() && isSimple(delivery.mail);
     this.#idleSinceMs = null;
     this.#begun += 1;
     this.#underWay += 1;
@@ -197,10 +224,12 @@ export class Connection {
       contentOut: (transaction) => {
         if (this.#gate === transaction) this.#gate = null;
       },
-      finished: (transaction, dirty) => {
+      finished: (transaction, { dirty, sent, errors }) => {
         this.#underWay -= 1;
         if (this.#gate === transaction) this.#gate = null;
         if (dirty) this.#dirty = true;
+        this.#errorsInARow = sent ? 0 : this.#errorsInARow + errors;
+        if (sent && this.#window < this.#target.window) this.#window *= 2;
       },
     };
   }

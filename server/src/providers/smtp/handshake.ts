@@ -50,7 +50,7 @@ export async function shakeHands(line: Line, target: Target): Promise<Offers> {
       await line.secure(target);
       words = await hello(line, target);
     } else if (target.tls === "require") {
-      throw new Unwelcome({ kind: "retry", reason: "the server offers no TLS, and tls=require wants it" });
+      throw new Unwelcome({ kind: "retry", whole: true, reason: "the server offers no TLS, and tls=require wants it" });
     }
   }
   if (target.auth !== null) await authenticate(line, target, words, target.auth);
@@ -68,7 +68,7 @@ export async function shakeHands(line: Line, target: Target): Promise<Offers> {
 function expectCode(reply: Reply, code: number, what: string): void {
   if (reply.code === code) return;
   if (reply.code < 400)
-    throw new Unwelcome({ kind: "retry", reason: `unexpected answer to ${what}: ${quoteReply(reply)}` });
+    throw new Unwelcome({ kind: "retry", whole: true, reason: `unexpected answer to ${what}: ${quoteReply(reply)}` });
   throw new Unwelcome(classify(reply, "connect"));
 }
 
@@ -101,7 +101,7 @@ async function authenticate(
   const offered = (words.get("AUTH") ?? "").split(" ");
   if (!line.isSecure && target.tls !== "never" && !isThisMachine(target.host)) {
     const reason = "the password is not sent without TLS, which the server does not offer (tls=never sends it)";
-    throw new Unwelcome({ kind: "retry", reason });
+    throw new Unwelcome({ kind: "retry", whole: true, reason });
   }
   const { user, password } = credentials;
   const plain = base64(`\0${user}\0${password}`);
@@ -122,7 +122,7 @@ async function authenticate(
       .update(Buffer.from(challenge.lines[0] ?? "", "base64"))
       .digest("hex");
     await say(base64(`${user} ${digest}`), 235);
-  } else throw new Unwelcome({ kind: "retry", reason: "the server offers no way to log in that we know" });
+  } else throw new Unwelcome({ kind: "retry", whole: true, reason: "the server offers no way to log in that we know" });
 }
 
 /** What the server said, without anything secret that it may have repeated. */
@@ -130,7 +130,7 @@ function refusal(reply: Reply, secrets: readonly string[]): Outcome {
   const lines = reply.lines.map((text) =>
     secrets.reduce((kept, secret) => (secret === "" ? kept : kept.replaceAll(secret, "***")), text),
   );
-  if (reply.code < 400) return { kind: "retry", reason: `unexpected answer to AUTH: ${reply.code}` };
+  if (reply.code < 400) return { kind: "retry", whole: true, reason: `unexpected answer to AUTH: ${reply.code}` };
   return classify({ code: reply.code, lines }, "auth");
 }
 

@@ -15,6 +15,8 @@ const PARAMETER_CHARS = 60;
 
 const PRINTABLE = /^[ -~]*$/;
 const ATOMS = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\- ]*$/;
+/** Printable, without `"` and `\`. */
+const QUOTABLE = /^[ !#-[\]-~]*$/;
 // biome-ignore lint: control characters are exactly what is looked for.
 const CONTROLS = /[\u0000-\u001f\u007f]+/g;
 
@@ -47,11 +49,14 @@ function formatMailbox(mailbox: Mailbox, column: number): string {
   return `${name}${gap}<${mailbox.address}>`;
 }
 
-/** A display name as atoms, as a quoted string (RFC 5322 §3.2.4), or as encoded words. */
+/**
+ * A display name as atoms, as a quoted string (RFC 5322 §3.2.4), or as encoded words. Nothing is escaped with a
+ * backslash: OpenSMTPD 6.8 takes a comma behind `\"` for the end of the address, and writes its domain into the name.
+ */
 function formatName(name: string, column: number): string {
   if (name.length <= PLAIN_NAME_CHARS_MAX && !name.includes("=?")) {
     if (ATOMS.test(name)) return name;
-    if (PRINTABLE.test(name)) return `"${name.replace(/["\\]/g, "\\$&")}"`;
+    if (QUOTABLE.test(name)) return `"${name}"`;
   }
   return encodeWords(name, column);
 }

@@ -10,6 +10,8 @@ export const MAILS_PER_NEW_CONNECTION = 4;
 export const RECONNECT_MS_BASE = 250;
 /** Longest wait: a server that comes back is found within half a minute. */
 export const RECONNECT_MS_MAX = 30_000;
+/** How long a server that takes only so many connections at once is not asked for more. */
+export const CONNECTIONS_LEARNED_MS = 60_000;
 /** At closing, mails under way get so long to end as something better than unknown. */
 export const CLOSE_GRACE_MS = 10_000;
 
@@ -22,6 +24,9 @@ export interface Job {
 
 /**
  * Connections to one server, opened when mails wait, closed when they do not.
+ *
+ * To a server without CHUNKING more connections are opened when mails wait, because each carries one mail for each time
+ * that we come round to reading it: on a busy machine that, not the network, is what mails wait for.
  *
  * Mails wait in one queue, and connections take from it as they have room; so a slow or broken one holds up only what
  * it carries. When no connection can be opened, all that wait are told at once, and so is whoever comes before the
@@ -39,6 +44,11 @@ export class Pool implements AsyncDisposable {
   #failures = 0;
   #failure: Outcome | null = null;
   #closedUntilMs = 0;
+  /** Whether the server takes mails behind one another; what the last connection found. */
+  #streams = true;
+  /** So many connections it let us have when it refused one more. */
+  #learned = Number.POSITIVE_INFINITY;
+  #learnedUntilMs = 0;
   #whenEmpty: (() => void) | null = null;
 
   constructor(target: Target) {
@@ -124,7 +134,7 @@ export class Pool implements AsyncDisposable {
     let opening = 0;
     for (const connection of this.#connections) if (!connection.isReady) opening += 1;
     const wanted = Math.ceil(this.waiting / MAILS_PER_NEW_CONNECTION) - opening;
-    const most = Math.min(wanted, this.#target.pool - this.#connections.size);
+    const most = Math.min(wanted, this.#connectionsMax() - this.#connections.size);
     for (let i = 0; i < most; i += 1) {
       const connection: Connection = new Connection(this.#target, {
         next: () => this.#next(),
@@ -133,6 +143,12 @@ export class Pool implements AsyncDisposable {
       });
       this.#connections.add(connection);
     }
+  }
+
+  #connectionsMax(): number {
+    const { pool, poolWithoutChunking } = this.#target;
+    if (performance.now() >= this.#learnedUntilMs) this.#learned = Number.POSITIVE_INFINITY;
+    return Math.min(this.#learned, this.#streams ? pool : poolWithoutChunking);
   }
 
   #next(): Delivery | null {
@@ -152,6 +168,7 @@ export class Pool implements AsyncDisposable {
   }
 
   #rest(connection: Connection): void {
+    this.#streams = connection.streams ?? this.#streams;
     this.#failures = 0;
     this.#closedUntilMs = 0;
     clearTimeout(this.#idleTimers.get(connection));
@@ -167,12 +184,21 @@ export class Pool implements AsyncDisposable {
     this.#connections.delete(connection);
     clearTimeout(this.#idleTimers.get(connection));
     this.#idleTimers.delete(connection);
-    if (failure !== null) this.#backOff(failure);
+    if (failure !== null) this.#learn(failure);
     if (this.#connections.size === 0) {
       if (failure !== null) this.#failAll(shorten(failure, this.#closedUntilMs - performance.now()));
       this.#whenEmpty?.();
     }
     if (this.waiting > 0) this.#pumpSoon();
+  }
+
+  /** Others are ready: the server has enough of them. Nobody is: it is away. */
+  #learn(failure: Outcome): void {
+    let ready = 0;
+    for (const connection of this.#connections) if (connection.isReady) ready += 1;
+    if (ready === 0) return this.#backOff(failure);
+    this.#learned = ready;
+    this.#learnedUntilMs = performance.now() + CONNECTIONS_LEARNED_MS;
   }
 
   #backOff(failure: Outcome): void {
@@ -198,7 +224,7 @@ const QUEUE_SLACK = 1_024;
 
 /** A failed connect, told to mails that come before the next try. */
 function shorten(failure: Outcome | null, leftMs: number): Outcome {
-  if (failure === null) return { kind: "retry", reason: "no connection" };
+  if (failure === null) return { kind: "retry", reason: "no connection", whole: true };
   return failure.kind === "retry"
     ? { ...failure, afterMs: Math.max(failure.afterMs ?? 0, Math.ceil(leftMs)) }
     : failure;

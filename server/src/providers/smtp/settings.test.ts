@@ -11,7 +11,8 @@ test("a URL says where, how and how much", () => {
   assert.equal(target.port, 465);
   assert.equal(target.implicitTls, true);
   assert.deepEqual(target.auth, { user: "us@er", password: "p/w" });
-  assert.deepEqual([target.pool, target.window, target.tls, target.verify], [3, 2, "require", false]);
+  assert.deepEqual([target.pool, target.poolWithoutChunking, target.window], [3, 3, 2]);
+  assert.deepEqual([target.tls, target.verify], ["require", false]);
   assert.equal(target.hostname, "mta.example.com");
 });
 
@@ -19,6 +20,7 @@ test("without parameters the defaults are the safe ones", () => {
   const target = readTarget({ url: "smtp://[::1]:2525", from: "a@b.c" }, "not a hostname\r\nMAIL FROM:<x>");
   assert.deepEqual([target.host, target.port, target.auth], ["::1", 2525, null]);
   assert.deepEqual([target.tls, target.verify], ["opportunistic", true]);
+  assert.deepEqual([target.pool, target.poolWithoutChunking, target.window], [10, 40, 8]);
   assert.equal(target.hostname, "[127.0.0.1]");
 });
 

@@ -31,9 +31,18 @@ export interface Carrier {
   goodbye(): void;
   /** All that this mail has to say is written; another may begin. */
   contentOut(transaction: Transaction): void;
-  /** All its answers are in, or the line is lost. `dirty`: the server may hold an unfinished transaction. */
-  finished(transaction: Transaction, dirty: boolean): void;
+  /** All its answers are in, or the line is lost. */
+  finished(transaction: Transaction, end: TransactionEnd): void;
 }
+
+export type TransactionEnd = {
+  /** The server may hold an unfinished transaction. */
+  readonly dirty: boolean;
+  /** The server took the mail. */
+  readonly sent: boolean;
+  /** Commands that it refused; servers count them. */
+  readonly errors: number;
+};
 
 type Question = "rset" | "mail" | "rcpt" | "data" | "chunk" | "content";
 const COMMANDS = {
@@ -88,6 +97,9 @@ export class Transaction {
   #open = 0;
   #outcome: Outcome | null = null;
   #answered = false;
+  /** Its first answer was 421, so the server has taken nothing of it. */
+  #turnedAway = false;
+  #errors = 0;
   /** Written to its very end: from here on a lost line leaves us in doubt. */
   #handedOver = false;
   #streaming = false;
@@ -108,6 +120,12 @@ export class Transaction {
   begin(reset: boolean): void {
     const { offers } = this.#carrier;
     if (reset) this.#ask("rset", "RSET\r\n");
+    // OpenSMTPD offers no PIPELINING and refuses everything that comes with a second command behind it.
+    if (!reset || offers.pipelining) this.#beginMail();
+  }
+
+  #beginMail(): void {
+    const { offers } = this.#carrier;
     const size = offers.size ? ` SIZE=${contentChars(this.#mail)}` : "";
     this.#ask("mail", `MAIL FROM:<${this.#mail.sender}>${size}${this.#mail.utf8 ? " BODY=8BITMIME SMTPUTF8" : ""}\r\n`);
     if (!offers.pipelining) return;
@@ -118,8 +136,12 @@ export class Transaction {
   }
 
   answer(question: Question, reply: Reply, index: number): void {
+    if (reply.code === 421) {
+      this.#turnedAway = !this.#answered;
+      this.#carrier.goodbye();
+    }
     this.#answered = true;
-    if (reply.code === 421) this.#carrier.goodbye();
+    if (reply.code >= 400) this.#errors += 1;
     this.#decide(question, reply, index);
     this.#close();
   }
@@ -135,9 +157,12 @@ export class Transaction {
   #close(): void {
     this.#open -= 1;
     if (this.#open > 0) return;
-    invariant(this.#outcome !== null, "a transaction without answers to come has an outcome");
-    this.#carrier.finished(this, this.#dirty);
-    if (this.#outcome !== PUT_BACK) this.#delivery.settle(this.#outcome);
+    const outcome = this.#outcome;
+    invariant(outcome !== null, "a transaction without answers to come has an outcome");
+    this.#carrier.finished(this, { dirty: this.#dirty, sent: outcome.kind === "sent", errors: this.#errors });
+    // The connection had to end, not the mail: "too many errors", "shutting down", as many mails as it may carry.
+    const turnedAway = this.#turnedAway && outcome.kind === "retry";
+    if (outcome !== PUT_BACK && !(turnedAway && this.#delivery.putBack())) this.#delivery.settle(outcome);
   }
 
   #decide(question: Question, reply: Reply, index: number): void {
@@ -162,6 +187,7 @@ export class Transaction {
   #decideReset(reply: Reply): void {
     if (reply.code === 421) this.#refuse(reply, "mail");
     else if (reply.code >= 300) this.#breakOff(`the server refused RSET: ${quoteReply(reply)}`);
+    else if (!this.#carrier.offers.pipelining) this.#beginMail();
   }
 
   #decideMail(reply: Reply): void {

@@ -36,6 +36,11 @@ export class Conversation {
     }
   }
 
+  /** Whether something came behind what was heard. */
+  get hasMore(): boolean {
+    return this.#received.length > 0;
+  }
+
   say(...lines: string[]): void {
     this.#socket.write(lines.map((line) => `${line}\r\n`).join(""), "utf8");
   }
