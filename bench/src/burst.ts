@@ -1,6 +1,6 @@
 import { sleep } from "./children.ts";
 import { addressOf } from "./mail.ts";
-import { cpuOf, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
+import { cpuOf, familyOf, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
 import type { Sink } from "./sink.ts";
 import type { SunkMail } from "./smtp-sink.ts";
 
@@ -17,6 +17,9 @@ export type Burst = {
   /** Of the system alone, per message; null without /proc. Its threads apart, as they are named. */
   readonly cpuUs: number | null;
   readonly threadsUs: Readonly<Record<string, number>>;
+  /** The same of its database server, per message, and what it holds afterwards; null if it has none, or without /proc. */
+  readonly databaseCpuUs: number | null;
+  readonly databaseMib: number | null;
   readonly sinkCpuUs: number;
   readonly peakMib: number | null;
   readonly bytesPerMail: number;
@@ -39,11 +42,20 @@ const LOOK_MS = 25;
 const STALLED_MS = 20_000;
 
 /** Runs one burst, and counts afterwards whether each mail arrived, and once. */
-export async function measureBurst(pid: number, sink: Sink, burst: string, sends: number, work: Work): Promise<Burst> {
+export async function measureBurst(
+  pid: number,
+  sink: Sink,
+  burst: string,
+  sends: number,
+  work: Work,
+  databasePid: number | null = null,
+): Promise<Burst> {
   const before = await sink.stats();
+  const databaseBefore = familyOf(databasePid);
   const cpuBefore = cpuOf(pid);
   const { startMs, endMs, sentMs, accepts } = await work(burst, sends, () => arrived(sink, before.mails + sends));
   const cpuAfter = cpuOf(pid);
+  const databaseAfter = familyOf(databasePid);
   const after = await sink.stats();
   const { atMs: at, lost, duplicates } = countArrivals(await sink.recorded(), burst, sends);
   const arriveMs = sentMs?.flatMap((ms, index) => {
@@ -66,6 +78,9 @@ export async function measureBurst(pid: number, sink: Sink, burst: string, sends
     accepts,
     cpuUs: cpuBefore === null || cpuAfter === null ? null : (cpuAfter.wholeUs - cpuBefore.wholeUs) / sends,
     threadsUs,
+    databaseCpuUs:
+      databaseBefore === null || databaseAfter === null ? null : (databaseAfter.cpuUs - databaseBefore.cpuUs) / sends,
+    databaseMib: databaseAfter?.mib ?? null,
     sinkCpuUs: ((after.cpuMs - before.cpuMs) * 1000) / sends,
     peakMib: memoryOf(pid)?.peakMib ?? null,
     bytesPerMail: Math.round((after.bytes - before.bytes) / mails),

@@ -41,9 +41,12 @@ for (const [signal, code] of [
   process.once(signal, () => process.exit(code));
 }
 
-/** A folder that is gone when this process is. On the disk of the repository: /tmp may be memory, whose fsync is free. */
-export function workFolder(): string {
-  const parent = join(ROOT, "node_modules/.cache");
+/**
+ * A folder that is gone when this process is.
+ *
+ * @param parent as a rule on the disk of the repository: /tmp may be memory, whose fsync is free.
+ */
+export function workFolder(parent: string = join(ROOT, "node_modules/.cache")): string {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, "tidings-bench-"));
   folders.add(folder);
@@ -113,6 +116,24 @@ export function start(args: readonly string[], { env, errorFile }: StartOptions 
       await ended;
       clearTimeout(timer);
     },
+  };
+}
+
+/** Takes a process into this run. @returns what ends it: by SIGTERM, and by SIGKILL when that does not help. */
+export function endOf(child: ChildProcess, what: string): () => Promise<void> {
+  alive.add(child);
+  const ended = new Promise<void>((done) => {
+    child.once("close", () => {
+      alive.delete(child);
+      done();
+    });
+  });
+  child.once("error", (error) => process.stderr.write(`${what}: ${error.message}\n`));
+  return async () => {
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX);
+    await ended;
+    clearTimeout(timer);
   };
 }
 

@@ -3,7 +3,7 @@ import net from "node:net";
 import { join } from "node:path";
 import { scriptFile, start, workFolder } from "./children.ts";
 import { type Spread, spread, steadyMs } from "./measure.ts";
-import { CONNECTIONS, startLoad } from "./tidings.ts";
+import { CONNECTIONS, startLoad } from "./system.ts";
 
 /** What this machine can do at most, so that a number elsewhere can be read. */
 export type Limits = {

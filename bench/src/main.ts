@@ -1,22 +1,24 @@
 import { parseArgs } from "node:util";
-import type { Burst } from "./burst.ts";
+import { pick } from "./contestants.ts";
 import { measureLimits } from "./limits.ts";
 import { lookAtMachine } from "./machine.ts";
 import { median, type Spread } from "./measure.ts";
 import { profileTidings } from "./profile.ts";
-import { burstOfNodemailer } from "./raw.ts";
 import { type Results, tableOf, writeResults } from "./report.ts";
-import { burstOfTidings, tidingsAtRest, type TidingsRun } from "./tidings.ts";
+import type { Accepts, Turn } from "./system.ts";
+import { tidingsAtRest } from "./tidings.ts";
 
 /**
- * `npm run bench -- [--sends 20000] [--rounds 5] [--quick] [--profile]`: Tidings beside a raw nodemailer pool and the
- * machine's own limits, in turn, in one run; see README.md beside this folder. Writes bench/results/ unless `--quick`.
+ * `npm run bench -- [--sends 20000] [--rounds 5] [--quick] [--only tidings,bullmq] [--profile]`: Tidings beside pipelines
+ * built on BullMQ, pg-boss and graphile-worker, a raw nodemailer pool and the machine's own limits, in turn, in one run;
+ * see README.md beside this folder. Writes bench/results/ unless `--quick` or `--only` make it less than the whole.
  */
 const { values } = parseArgs({
   options: {
     sends: { type: "string" },
     rounds: { type: "string" },
     quick: { type: "boolean", default: false },
+    only: { type: "string" },
     profile: { type: "boolean", default: false },
   },
 });
@@ -27,17 +29,12 @@ const ROUNDS = values.quick ? 1 : 5;
 const WARM_UP_SENDS = values.quick ? 1_000 : 3_000;
 const STARTS = 6;
 
-/** Systems that are handed the same burst, in the order of a round. The first of `Tidings` is the one that is compared. */
-export const CONTESTANTS = {
-  "nodemailer pool, 5 connections": { kind: "raw", connections: 5, offer: "PIPELINING" },
-  "nodemailer pool, 10 connections": { kind: "raw", connections: 10, offer: "PIPELINING" },
-  "Tidings": { kind: "tidings", client: "own", offer: "PIPELINING", lone: true },
-  "Tidings, server offers CHUNKING": { kind: "tidings", client: "own", offer: "PIPELINING CHUNKING", lone: false },
-  "Tidings with nodemailer as its client": { kind: "tidings", client: "nodemailer", offer: "PIPELINING", lone: false },
-} as const;
-
 const sends = wholeNumber("sends", values.sends, SENDS, 1_000_000);
 const rounds = wholeNumber("rounds", values.rounds, ROUNDS, 100);
+
+const contestants = pick(values.only);
+/** The limits and the starts belong to the whole, or to Tidings. */
+const isWhole = values.only === undefined;
 
 if (values.profile) await profileTidings(sends, WARM_UP_SENDS, say);
 else await main();
@@ -49,45 +46,47 @@ async function main(): Promise<void> {
   );
   say("Sink, load and the system that is measured share these cores.\n");
   const missing: string[] = [];
-  const limits = await attempt("the machine's limits", missing, measureLimits);
+  const limits = isWhole ? await attempt("the machine's limits", missing, measureLimits) : null;
   if (limits !== null) {
     say(
       `limits: fsync ${ms(limits.fsyncMs)} · loopback ${ms(limits.echoMs)} · bare HTTP ${count(limits.httpPerSecond)}/s · ` +
         `store ${count(limits.storeLivesPerSecond["100"] ?? Number.NaN)} lives/s in batches of 100`,
     );
   }
-  const atRest = await attempt("starts and rest", missing, () => tidingsAtRest(STARTS));
+  const startsToo = contestants.some(({ key }) => key === "tidings");
+  const atRest = startsToo ? await attempt("starts and rest", missing, () => tidingsAtRest(STARTS)) : null;
   if (atRest !== null) {
     say(
       `at rest: ready after ${median(atRest.readyMs).toFixed(0)} ms (first start ${atRest.firstReadyMs.toFixed(0)}) · ` +
         `${atRest.rest?.nowMib.toFixed(0)} MiB · lone send 202 after ${ms(atRest.lone.acceptMs)}, at the server after ${ms(atRest.lone.arriveMs)}`,
     );
   }
-  const bursts: Record<string, Burst[]> = {};
-  const runs: Record<string, TidingsRun[]> = {};
+  const turns: Record<string, Turn[]> = {};
+  const accepts: Record<string, Accepts[]> = {};
   for (let round = 1; round <= rounds; round++) {
-    for (const [name, contestant] of Object.entries(CONTESTANTS)) {
-      const burst = await attempt(`${name}, round ${round}`, missing, async () => {
-        if (contestant.kind === "raw") {
-          return burstOfNodemailer(contestant.connections, contestant.offer, WARM_UP_SENDS, sends);
-        }
-        const run = await burstOfTidings(contestant, WARM_UP_SENDS, sends);
-        (runs[name] ??= []).push(run);
-        return run.burst;
-      });
-      if (burst === null) continue;
-      (bursts[name] ??= []).push(burst);
-      say(`round ${round}/${rounds}: ${name}: ${lineOf(burst)}`);
+    for (const contestant of contestants) {
+      const { name } = contestant;
+      const turn = await attempt(name, missing, () => contestant.run(WARM_UP_SENDS, sends));
+      if (turn === null) continue;
+      (turns[name] ??= []).push(turn);
+      say(`round ${round}/${rounds}: ${name}: ${lineOf(turn)}`);
+      const { accepts: acceptsAlone } = contestant;
+      if (acceptsAlone === undefined) continue;
+      const alone = await attempt(`${name}, accepts alone`, missing, () => acceptsAlone(WARM_UP_SENDS, sends));
+      if (alone === null) continue;
+      (accepts[name] ??= []).push(alone);
+      say(`round ${round}/${rounds}: ${name}: accepts alone ${count(alone.perSecond)}/s, ${ms(alone.ms)}`);
     }
   }
-  const results: Results = { machine, sends, rounds, limits, atRest, bursts, runs, missing };
+  const systems = contestants.map(({ key, name, durable }) => ({ key, name, durable }));
+  const results: Results = { machine, sends, rounds, systems, limits, atRest, turns, accepts, missing };
   const table = tableOf(results);
   say(`\n${table}`);
-  if (values.quick) say("\nA quick run: nothing is written to bench/results/.");
+  if (values.quick || !isWhole) say("\nLess than the whole was run: nothing is written to bench/results/.");
   else say(`\nWritten: ${writeResults(results, table).join(", ")}`);
-  const wrong = Object.values(bursts)
+  const wrong = Object.values(turns)
     .flat()
-    .filter(({ lost, duplicates }) => lost > 0 || duplicates > 0);
+    .filter(({ burst }) => burst.lost > 0 || burst.duplicates > 0);
   if (wrong.length > 0 || missing.length > 0) process.exitCode = 1;
 }
 
@@ -96,21 +95,27 @@ async function attempt<T>(what: string, missing: string[], run: () => Promise<T>
   try {
     return await run();
   } catch (error) {
-    missing.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-    say(`NOT MEASURED: ${missing.at(-1)}`);
+    const line = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+    // What failed in one round often fails in the next one too.
+    if (!missing.includes(line)) missing.push(line);
+    say(`NOT MEASURED: ${line}`);
     return null;
   }
 }
 
-function lineOf({ perSecond, accepts, cpuUs, peakMib, lost, duplicates, arriveMs, threadsUs }: Burst): string {
+function lineOf({ burst, lone, halfLoad }: Turn): string {
+  const { perSecond, accepts, cpuUs, databaseCpuUs, peakMib, lost, duplicates, arriveMs, threadsUs } = burst;
   return [
     `${count(perSecond)}/s`,
     ...(accepts === null ? [] : [`accepts ${count(accepts.perSecond)}/s, ${ms(accepts.ms)}`]),
     ...(arriveMs === null ? [] : [`arrives ${ms(arriveMs)}`]),
     `${cpuUs?.toFixed(0)} µs CPU ${JSON.stringify(threadsUs)}`,
+    ...(databaseCpuUs === null ? [] : [`and ${databaseCpuUs.toFixed(0)} of its database`]),
     `peak ${peakMib?.toFixed(0)} MiB`,
     `lost ${lost}, twice ${duplicates}`,
     ...(accepts !== null && accepts.putOff > 0 ? [`put off ${accepts.putOff}`] : []),
+    ...(lone === null ? [] : [`lone send arrives ${ms(lone.acceptToArriveMs)} after its 202`]),
+    ...(halfLoad === null ? [] : [`half load ${count(halfLoad.perSecond)}/s, 202 after ${ms(halfLoad.ms)}`]),
   ].join(" · ");
 }
 

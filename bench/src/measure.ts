@@ -44,6 +44,48 @@ export function cpuOf(pid: number): Cpu | null {
   }
 }
 
+/**
+ * A process and all below it, those that have ended included: microseconds of processor since its start, and MiB that
+ * are resident, pages that several share counted once. Null for no process, or without /proc.
+ */
+export function familyOf(pid: number | null): { readonly cpuUs: number; readonly mib: number } | null {
+  if (pid === null) return null;
+  try {
+    const members = new Set([pid]);
+    const stats = readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => statOf(Number(name)) ?? []);
+    // Children may have lower numbers than their parents when numbers have begun again.
+    for (let size = 0; size < members.size; ) {
+      size = members.size;
+      for (const { pid, parent } of stats) if (members.has(parent)) members.add(pid);
+    }
+    let cpuUs = 0;
+    let kib = 0;
+    for (const one of stats) {
+      if (!members.has(one.pid)) continue;
+      cpuUs += one.cpuUs;
+      const rollup = readFileSync(`/proc/${one.pid}/smaps_rollup`, "latin1");
+      kib += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]);
+    }
+    return { cpuUs, mib: kib / 1024 };
+  } catch {
+    return null;
+  }
+}
+
+/** proc(5): the parent is field 4; utime, stime and the same of children that have ended and were waited for 14 to 17. */
+function statOf(pid: number): { pid: number; parent: number; cpuUs: number } | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return { pid, parent: Number(fields[1]), cpuUs: ticks * TICK_US };
+  } catch {
+    return null; // it has ended meanwhile
+  }
+}
+
 /** proc(5): the name in parentheses may hold spaces; utime and stime are fields 14 and 15. */
 function readStat(file: string): { name: string; us: number } {
   const text = readFileSync(file, "latin1");

@@ -2,129 +2,219 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Burst } from "./burst.ts";
 import { ROOT } from "./children.ts";
+import { BULLMQ, type Contestant, GRAPHILE_WORKER, OURS, PG_BOSS } from "./contestants.ts";
 import type { Limits } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import { median, type Spread } from "./measure.ts";
-import type { AtRest, TidingsRun } from "./tidings.ts";
+import type { Accepts, Lone, Turn } from "./system.ts";
+import type { AtRest } from "./tidings.ts";
 
 /** All that a run has found; the JSON file is this. */
 export type Results = {
   readonly machine: Machine;
   readonly sends: number;
   readonly rounds: number;
+  readonly systems: readonly Pick<Contestant, "key" | "name" | "durable">[];
   readonly limits: Limits | null;
   readonly atRest: AtRest | null;
-  /** By system, a burst each round. */
-  readonly bursts: Readonly<Record<string, readonly Burst[]>>;
-  readonly runs: Readonly<Record<string, readonly TidingsRun[]>>;
+  /** By system, one for each round. */
+  readonly turns: Readonly<Record<string, readonly Turn[]>>;
+  /** The same, accepts while nothing is delivered. */
+  readonly accepts: Readonly<Record<string, readonly Accepts[]>>;
   /** What could not be run, and why. */
   readonly missing: readonly string[];
 };
 
-/** The aims, from the issue. */
-const AIM = { ratio: 0.9, loneAcceptMs: 5, restMib: 120, readyMs: 1_000 };
+/** What is aimed at, from the issues; read with `aimsOf`. */
+const AIMS = {
+  bullmq: 5,
+  pgBoss: 10,
+  graphileWorker: 10,
+  cpuOfBullmq: 0.2,
+  acceptsOfBullmq: 2.3,
+  halfLoadP99Ms: 10,
+  loneArriveMs: 15,
+  raw: 0.9,
+  loneAcceptMs: 5,
+  restMib: 120,
+  burstMib: 300,
+  readyMs: 1_000,
+} as const;
 
-/** The name of the system that is compared. */
-const OURS = "Tidings";
 const RAW = "nodemailer pool";
 
-/** Markdown: medians over the rounds, and ratios to the better of the raw pools. */
+/** Markdown: medians over the rounds, ratios, the aims and whether they are met. */
 export function tableOf(results: Results): string {
-  const { bursts, missing } = results;
-  const best = Math.max(
-    ...Object.entries(bursts).map(([name, all]) => (name.startsWith(RAW) ? middle(all, perSecond) : 0)),
-  );
-  const parts = [burstTable(bursts, best), aims(results, best), limitsTable(results), whatArrived(results)];
+  const { missing } = results;
+  const parts = [
+    burstTable(results),
+    costTable(results),
+    acceptsTable(results),
+    loneTable(results),
+    aimsTable(results),
+    limitsTable(results),
+    whatArrived(results),
+  ];
   if (missing.length > 0) parts.push(`**Not measured:**\n\n${missing.map((line) => `- ${line}`).join("\n")}`);
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-function burstTable(bursts: Results["bursts"], best: number): string {
-  const rows = Object.entries(bursts).map(([name, all]) => [
+function burstTable(results: Results): string {
+  const bullmq = rateOf(results, BULLMQ);
+  const raw = rateOfRaw(results);
+  const rows = ranOf(results).map(({ name, durable, bursts }) => [
     name,
-    whole(middle(all, perSecond)),
-    (middle(all, perSecond) / best).toFixed(2),
-    `${whole(Math.min(...all.map(perSecond)))}–${whole(Math.max(...all.map(perSecond)))}`,
-    whole(middle(all, ({ accepts }) => accepts?.perSecond)),
-    three(all, ({ accepts }) => accepts?.ms),
-    three(all, ({ arriveMs }) => arriveMs),
-    whole(middle(all, ({ cpuUs }) => cpuUs)),
-    whole(middle(all, ({ sinkCpuUs }) => sinkCpuUs)),
-    whole(middle(all, ({ peakMib }) => peakMib)),
+    durable,
+    whole(middle(bursts, perSecond)),
+    ratio(middle(bursts, perSecond) / bullmq),
+    ratio(middle(bursts, perSecond) / raw),
+    `${whole(Math.min(...bursts.map(perSecond)))}–${whole(Math.max(...bursts.map(perSecond)))}`,
+    whole(middle(bursts, ({ accepts }) => accepts?.perSecond)),
+    three(bursts.flatMap(({ accepts }) => accepts?.ms ?? [])),
+    three(bursts.flatMap(({ arriveMs }) => arriveMs ?? [])),
   ]);
+  const head = ["burst", "durable at 202", "messages/s", "× BullMQ", "× raw", "range"];
+  return table([...head, "accepts/s", "accept ms p50 / p95 / p99", "to the server, ms"], rows);
+}
+
+function costTable(results: Results): string {
+  const rows = ranOf(results).map(({ name, bursts }) => [
+    name,
+    whole(middle(bursts, ({ cpuUs }) => cpuUs)),
+    whole(middle(bursts, ({ databaseCpuUs }) => databaseCpuUs)),
+    ratio(cpuOf(bursts) / cpuOf(burstsOf(results, BULLMQ))),
+    whole(middle(bursts, ({ sinkCpuUs }) => sinkCpuUs)),
+    whole(middle(bursts, ({ peakMib }) => peakMib)),
+    whole(middle(bursts, ({ databaseMib }) => databaseMib)),
+  ]);
+  const head = ["what a message costs", "CPU µs", "of its database", "both, × BullMQ", "of the sink"];
+  return table([...head, "peak MiB", "MiB of the database afterwards"], rows);
+}
+
+function acceptsTable(results: Results): string {
+  const row = (name: string, when: string, all: readonly Accepts[]): string[] => [
+    name,
+    when,
+    whole(middle(all, (one) => one.perSecond)),
+    when === ALONE ? ratio(middle(all, (one) => one.perSecond) / acceptsOf(results, BULLMQ)) : "",
+    three(all.map(({ ms }) => ms)),
+  ];
+  const halfLoad = (results.turns[OURS] ?? []).flatMap(({ halfLoad }) => halfLoad ?? []);
+  const rows = [
+    ...Object.entries(results.accepts).map(([name, all]) => row(name, ALONE, all)),
+    ...(halfLoad.length === 0 ? [] : [row(OURS, "at half of the burst's rate, delivering", halfLoad)]),
+  ];
+  return rows.length === 0 ? "" : table(["accepts", "", "202/s", "× BullMQ", "ms p50 / p95 / p99"], rows);
+}
+
+const ALONE = "64 connections, nothing is delivered";
+
+function loneTable({ turns, atRest }: Results): string {
+  const row = (when: string, lones: readonly Lone[]): string[] => [
+    when,
+    ...[
+      ({ acceptMs }: Lone) => acceptMs,
+      ({ arriveMs }: Lone) => arriveMs,
+      ({ acceptToArriveMs }: Lone) => acceptToArriveMs,
+    ]
+      .map((of) => lones.map(of))
+      .map((spreads) => two(spreads)),
+  ];
+  const rows = [
+    ...(atRest === null ? [] : [row(`${OURS}, just started`, [atRest.lone])]),
+    ...Object.entries(turns).flatMap(([name, all]) => {
+      const lones = all.flatMap(({ lone }) => lone ?? []);
+      return lones.length === 0 ? [] : [row(`${name}, after the burst`, lones)];
+    }),
+  ];
+  if (rows.length === 0) return "";
   return table(
-    [
-      "burst",
-      "messages/s",
-      "× raw",
-      "range",
-      "accepts/s",
-      "accept ms p50 / p95 / p99",
-      "to the server, ms",
-      "CPU µs/message",
-      "sink µs",
-      "peak MiB",
-    ],
+    ["lone send, ms p50 / p99", "to its 202", "to the mail server", "from its 202 to the mail server"],
     rows,
   );
 }
 
-function aims({ bursts, runs, atRest }: Results, best: number): string {
-  const lones = (runs[OURS] ?? []).flatMap(({ lone }) => lone ?? []);
-  const lone = (
-    label: string,
-    pick: (spread: Spread) => number,
-    of: (lone: (typeof lones)[number]) => Spread,
-  ): string[] => [
-    label,
-    atRest === null ? "" : `${pick(of(atRest.lone)).toFixed(2)} ms`,
-    lones.length === 0 ? "" : `${median(lones.map((one) => pick(of(one)))).toFixed(2)} ms`,
-  ];
-  const p50 = ({ p50 }: Spread): number => p50;
-  const p99 = ({ p99 }: Spread): number => p99;
-  const figures: readonly (readonly [string, number | undefined, number, (value: number) => string, boolean])[] = [
-    [
-      "burst, × raw nodemailer pool",
-      middle(bursts[OURS] ?? [], perSecond) / best,
-      AIM.ratio,
-      (x) => x.toFixed(2),
-      true,
-    ],
-    ["lone send to its 202, median, ms", atRest?.lone.acceptMs.p50, AIM.loneAcceptMs, (x) => x.toFixed(2), false],
-    ["resident at rest, MiB", atRest?.rest?.nowMib, AIM.restMib, (x) => x.toFixed(0), false],
-    [
-      "start until ready, median, ms",
-      atRest === null ? undefined : median(atRest.readyMs),
-      AIM.readyMs,
-      (x) => x.toFixed(0),
-      false,
-    ],
-  ];
-  const rows = figures.map(([name, value, aim, show, atLeast]) => [
-    name,
-    `${atLeast ? "≥" : "≤"} ${aim}`,
-    value === undefined || Number.isNaN(value) ? "not measured" : show(value),
-    value === undefined || Number.isNaN(value) ? "" : (atLeast ? value >= aim : value <= aim) ? "met" : "**missed**",
-  ]);
-  const after = (runs[OURS] ?? []).flatMap(({ restAfterMib }) => restAfterMib ?? []);
+type Aim = {
+  readonly name: string;
+  readonly sign: "≥" | "≤";
+  readonly aim: number;
+  /** NaN when it was not measured. */
+  readonly value: number;
+  readonly digits: number;
+};
+
+/** What was aimed at and what was measured. */
+export function aimsOf(results: Results): readonly Aim[] {
+  const { atRest, turns } = results;
+  const mine = turns[OURS] ?? [];
+  const bursts = burstsOf(results, OURS);
+  const rate = rateOf(results, OURS);
+  const lones = [...mine.flatMap(({ lone }) => lone ?? []), ...(atRest === null ? [] : [atRest.lone])];
+  const atLeast = (name: string, aim: number, value: number): Aim => ({ name, sign: "≥", aim, value, digits: 2 });
+  const atMost = (name: string, aim: number, value: number | undefined, digits: number): Aim => {
+    return { name, sign: "≤", aim, value: value ?? Number.NaN, digits };
+  };
   return [
-    table(["aim", "", "measured", ""], rows),
-    table(
-      ["lone send", "server just started", "after the burst"],
-      [
-        lone("to its 202, p50", p50, ({ acceptMs }) => acceptMs),
-        lone("to its 202, p99", p99, ({ acceptMs }) => acceptMs),
-        lone("to the mail server, p50", p50, ({ arriveMs }) => arriveMs),
-        lone("to the mail server, p99", p99, ({ arriveMs }) => arriveMs),
-        lone("from its 202 to the mail server, p50", p50, ({ acceptToArriveMs }) => acceptToArriveMs),
-      ],
+    atLeast("burst, × BullMQ with Redis syncing every second", AIMS.bullmq, rate / rateOf(results, BULLMQ)),
+    atLeast("burst, × pg-boss", AIMS.pgBoss, rate / rateOf(results, PG_BOSS)),
+    atLeast("burst, × graphile-worker", AIMS.graphileWorker, rate / rateOf(results, GRAPHILE_WORKER)),
+    atMost(
+      "CPU per message, × BullMQ with its Redis",
+      AIMS.cpuOfBullmq,
+      cpuOf(bursts) / cpuOf(burstsOf(results, BULLMQ)),
+      2,
     ),
+    atLeast("accepts alone, × BullMQ", AIMS.acceptsOfBullmq, acceptsOf(results, OURS) / acceptsOf(results, BULLMQ)),
+    atMost(
+      "accept at half load, p99, ms",
+      AIMS.halfLoadP99Ms,
+      middle(mine, ({ halfLoad }) => halfLoad?.ms.p99),
+      1,
+    ),
+    atMost(
+      "lone send from its 202 to the mail server, median, ms",
+      AIMS.loneArriveMs,
+      middle(lones, (one) => one.acceptToArriveMs.p50),
+      2,
+    ),
+    atLeast("burst, × the better raw nodemailer pool", AIMS.raw, rate / rateOfRaw(results)),
+    atMost("lone send to its 202, median, ms", AIMS.loneAcceptMs, atRest?.lone.acceptMs.p50, 2),
+    atMost("resident at rest, MiB", AIMS.restMib, atRest?.rest?.nowMib, 0),
+    atMost(
+      "resident in the burst at most, MiB",
+      AIMS.burstMib,
+      middle(bursts, ({ peakMib }) => peakMib),
+      0,
+    ),
+    atMost("start until ready, median, ms", AIMS.readyMs, atRest === null ? undefined : median(atRest.readyMs), 0),
+  ];
+}
+
+/** NaN meets nothing and misses nothing. */
+export function verdictOf({ sign, aim, value }: Aim): "met" | "missed" | "not measured" {
+  if (!Number.isFinite(value)) return "not measured";
+  return (sign === "≥" ? value >= aim : value <= aim) ? "met" : "missed";
+}
+
+function aimsTable(results: Results): string {
+  const rows = aimsOf(results).map((one) => {
+    const verdict = verdictOf(one);
+    return [
+      one.name,
+      `${one.sign} ${one.aim}`,
+      verdict === "not measured" ? "" : one.value.toFixed(one.digits),
+      verdict === "missed" ? "**missed**" : verdict,
+    ];
+  });
+  const { atRest, turns } = results;
+  const after = (turns[OURS] ?? []).flatMap(({ restAfterMib }) => restAfterMib ?? []);
+  const atStart =
     atRest === null
       ? ""
-      : `First start on an empty code cache: ${atRest.firstReadyMs.toFixed(0)} ms. Of the memory at rest, ` +
+      : `\n\nFirst start on an empty code cache: ${atRest.firstReadyMs.toFixed(0)} ms. Of the memory at rest, ` +
         `${atRest.rest?.ownMib.toFixed(0) ?? "?"} MiB are the process's own and the rest is Node's code, shared with any other Node; ` +
-        `three seconds after the burst it holds ${after.length === 0 ? "?" : median(after).toFixed(0)} MiB.`,
-  ].join("\n\n");
+        `three seconds after the burst it holds ${after.length === 0 ? "?" : median(after).toFixed(0)} MiB.`;
+  return `${table(["aim", "", "measured", ""], rows)}${atStart}`;
 }
 
 function limitsTable({ limits }: Results): string {
@@ -147,18 +237,19 @@ function limitsTable({ limits }: Results): string {
   );
 }
 
-function whatArrived({ bursts, runs, sends, rounds }: Results): string {
-  const all = Object.values(bursts).flat();
+function whatArrived(results: Results): string {
+  const { sends, rounds, turns } = results;
+  const all = ranOf(results).flatMap(({ bursts }) => bursts);
   const sum = (pick: (burst: Burst) => number): number => all.reduce((total, burst) => total + pick(burst), 0);
-  const sizes = Object.entries(bursts).map(([name, [first]]) => `${name} ${first?.bytesPerMail}`);
-  const statuses = Object.values(runs)
+  const sizes = ranOf(results).map(({ name, bursts: [first] }) => `${name} ${first?.bytesPerMail}`);
+  const statuses = Object.values(turns)
     .flat()
-    .map((run) => JSON.stringify(run.statuses));
+    .flatMap((turn) => (turn.statuses === null ? [] : JSON.stringify(turn.statuses)));
   return (
     `${rounds} rounds of ${whole(sends)} sends. Of ${whole(sum((burst) => burst.sends))} mails ${sum(({ lost }) => lost)} are missing at ` +
     `the server and ${sum(({ duplicates }) => duplicates)} came twice; calls put off with 429 or 503: ` +
-    `${sum(({ accepts }) => accepts?.putOff ?? 0)}. The log says (with the warm-up): ${[...new Set(statuses)].join(", ")}. ` +
-    `Bytes per mail: ${sizes.join(", ")}.`
+    `${sum(({ accepts }) => accepts?.putOff ?? 0)}. Tidings' log says (with the warm-up): ${[...new Set(statuses)].join(", ")}; ` +
+    `the others' logs have a row for each message and three of its history. Bytes per mail: ${sizes.join(", ")}.`
   );
 }
 
@@ -180,21 +271,63 @@ export function writeResults(results: Results, text: string): readonly string[] 
   return [json, latest];
 }
 
+type Ran = { readonly name: string; readonly durable: string; readonly bursts: readonly Burst[] };
+
+/** The systems that came to a burst at all. */
+function ranOf(results: Results): readonly Ran[] {
+  return results.systems
+    .map(({ name, durable }) => ({ name, durable, bursts: burstsOf(results, name) }))
+    .filter(({ bursts }) => bursts.length > 0);
+}
+
+function burstsOf({ turns }: Results, name: string): readonly Burst[] {
+  return (turns[name] ?? []).map(({ burst }) => burst);
+}
+
+function rateOf(results: Results, name: string): number {
+  return middle(burstsOf(results, name), perSecond);
+}
+
+/** Of the better pool; NaN for none. */
+function rateOfRaw(results: Results): number {
+  const rates = ranOf(results).flatMap(({ name, bursts }) => (name.startsWith(RAW) ? [middle(bursts, perSecond)] : []));
+  return rates.length === 0 ? Number.NaN : Math.max(...rates);
+}
+
+function acceptsOf({ accepts }: Results, name: string): number {
+  return middle(accepts[name] ?? [], (one) => one.perSecond);
+}
+
+/** Of the system and its database: ours has it in its own process. */
+function cpuOf(bursts: readonly Burst[]): number {
+  return middle(bursts, ({ cpuUs, databaseCpuUs }) => (cpuUs === null ? null : cpuUs + (databaseCpuUs ?? 0)));
+}
+
 function perSecond(burst: Burst): number {
   return burst.perSecond;
 }
 
 /** The median of what there is; NaN for nothing. */
-function middle(all: readonly Burst[], pick: (burst: Burst) => number | null | undefined): number {
-  return median(all.flatMap((burst) => pick(burst) ?? []));
+function middle<T>(all: readonly T[], pick: (one: T) => number | null | undefined): number {
+  return median(all.flatMap((one) => pick(one) ?? []));
 }
 
-function three(all: readonly Burst[], pick: (burst: Burst) => Spread | null | undefined): string {
-  const spreads = all.flatMap((burst) => pick(burst) ?? []);
+/** Medians over the rounds. */
+function three(spreads: readonly Spread[]): string {
+  return joined(spreads, [({ p50 }) => p50, ({ p95 }) => p95, ({ p99 }) => p99], 1);
+}
+
+function two(spreads: readonly Spread[]): string {
+  return joined(spreads, [({ p50 }) => p50, ({ p99 }) => p99], 2);
+}
+
+function joined(spreads: readonly Spread[], picks: readonly ((spread: Spread) => number)[], digits: number): string {
   if (spreads.length === 0) return "";
-  return [spreads.map(({ p50 }) => p50), spreads.map(({ p95 }) => p95), spreads.map(({ p99 }) => p99)]
-    .map((values) => median(values).toFixed(1))
-    .join(" / ");
+  return picks.map((pick) => middle(spreads, pick).toFixed(digits)).join(" / ");
+}
+
+function ratio(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(2) : "";
 }
 
 function whole(value: number): string {

@@ -33,6 +33,10 @@ export type SmtpSinkOptions = {
   readonly delayMs?: number;
   /** Keep `SunkMail`s: in memory, or as JSON lines appended to a file before the mail is answered. Default none. */
   readonly record?: "memory" | { readonly file: string };
+  /** Told of each mail when its last byte is read; for whoever keeps less than `record` does. */
+  readonly onMail?: (recipients: readonly string[], atMs: number) => void;
+  /** The answer to RCPT with its CRLF, for recipients that are not to be taken; null takes them. */
+  readonly refuse?: (recipient: string) => string | null;
 };
 
 export type SmtpSink = {
@@ -172,9 +176,7 @@ class SinkConnection {
         this.#recipientCount = 0;
         return OK;
       case "RCPT":
-        this.#recipientCount += 1;
-        if (this.#keep !== null) this.#recipients.push(line.slice(line.indexOf("<") + 1, line.indexOf(">")));
-        return OK;
+        return this.#recipient(line);
       case "DATA":
         if (this.#recipientCount === 0) return "503 5.5.1 No recipients\r\n";
         this.#state = "data";
@@ -203,6 +205,18 @@ class SinkConnection {
       default:
         return "500 5.5.2 What?\r\n";
     }
+  }
+
+  #recipient(line: string): string {
+    const { onMail, refuse } = this.#options;
+    if (this.#keep !== null || onMail !== undefined || refuse !== undefined) {
+      const recipient = line.slice(line.indexOf("<") + 1, line.indexOf(">"));
+      const refusal = refuse?.(recipient) ?? null;
+      if (refusal !== null) return refusal;
+      this.#recipients.push(recipient);
+    }
+    this.#recipientCount += 1;
+    return OK;
   }
 
   #hello(): string {
@@ -247,6 +261,7 @@ class SinkConnection {
     this.#totals.mails += 1;
     this.#totals.recipients += this.#recipientCount;
     this.#recipientCount = 0;
+    this.#options.onMail?.(this.#recipients, steadyMs());
     if (this.#keep === null) return;
     const messageId = /^message-id:\s*(<[^>\r\n]*>)/im.exec(this.#head)?.[1] ?? "";
     this.#done.push({ messageId, recipients: this.#recipients, atMs: steadyMs() });

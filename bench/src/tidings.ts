@@ -1,13 +1,23 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Burst, measureBurst, type WorkDone } from "./burst.ts";
-import { type Child, ROOT, scriptFile, sleep, start, workFolder } from "./children.ts";
-import { addressOf } from "./mail.ts";
-import type { LoadJob, LoadResult } from "./load.ts";
-import { type Memory, memoryOf, type Spread, spread, steadyMs } from "./measure.ts";
+import { type Child, ROOT, sleep, start, workFolder } from "./children.ts";
+import type { LoadJob } from "./load.ts";
+import { type Memory, memoryOf, steadyMs } from "./measure.ts";
 import { Sink, type SinkOffer } from "./sink.ts";
+import {
+  type Accepts,
+  acceptsAlone,
+  acceptsAt,
+  burstOf,
+  CONNECTIONS,
+  type Lone,
+  loneSends,
+  startLoad,
+  type System,
+  type Turn,
+} from "./system.ts";
 
-const KEY = "tk_bench_0123456789abcdef";
+export const KEY = "tk_bench_0123456789abcdef";
 /** What `npm start` hands to Node, so that this measures what people run. */
 const START_ARGS = startArgs();
 /** A start that takes longer than this has failed. */
@@ -18,11 +28,7 @@ const SETTLED_MS_MAX = 60_000;
 const PAGE_ITEMS = 100;
 /** How long nothing happens before memory at rest is read: the start's garbage is gone, the caches are not. */
 const REST_MS = 3_000;
-/** Connections of a burst, as in `performance.md`. */
-export const CONNECTIONS = 64;
-/** Sends one after the other for the latency of a lone one, and the rest between two, in which the last one arrives. */
-const LONE_SENDS = 200;
-const LONE_GAP_MS = 20;
+const AN_HOUR_MS = 3_600_000;
 
 export type TidingsOptions = {
   readonly smtpPort: number;
@@ -34,7 +40,9 @@ export type TidingsOptions = {
 };
 
 /** The real program, as `npm start` runs it, on a folder and a port of its own. */
-export class Tidings implements AsyncDisposable {
+export class Tidings implements System, AsyncDisposable {
+  /** Its database is in its own process. */
+  readonly databasePid = null;
   readonly child: Child;
   readonly url: URL;
   /** From spawn to the first 200 of `/ready`. */
@@ -113,10 +121,46 @@ export class Tidings implements AsyncDisposable {
     return counts;
   }
 
+  /** What `GET /metrics` says. */
+  async metrics(): Promise<string> {
+    return (await this.#call("GET", "/metrics")).text();
+  }
+
+  /** The list and its people, as many as one call may bring; `persons` are rows of a table. */
+  async importRows(listId: string, persons: readonly unknown[]): Promise<void> {
+    const answer = await this.#call("POST", `/lists/${listId}/import`, { rows: persons });
+    const { imported, errors } = (await answer.json()) as { imported: number; errors: readonly unknown[] };
+    if (imported !== persons.length) throw new Error(`only ${imported} were imported: ${JSON.stringify(errors[0])}`);
+  }
+
+  /** One `POST /send`; the request's id. */
+  async send(message: unknown): Promise<string> {
+    const answer = await this.#call("POST", "/send", { message });
+    return ((await answer.json()) as { requestId: string }).requestId;
+  }
+
+  /** How many jobs are in each state, over all queues and lanes. */
+  async jobs(): Promise<{ readonly waiting: number; readonly ready: number; readonly held: number }> {
+    const { queues } = (await this.#get("/admin/queues")) as { queues: readonly QueueDepth[] };
+    const sum = (pick: (depth: QueueDepth) => number): number => queues.reduce((total, one) => total + pick(one), 0);
+    return { waiting: sum(({ waiting }) => waiting), ready: sum(({ ready }) => ready), held: sum(({ held }) => held) };
+  }
+
   async #get(path: string): Promise<unknown> {
-    const answer = await fetch(new URL(path, this.url), { headers: { authorization: `Bearer ${KEY}` } });
+    return (await this.#call("GET", path)).json();
+  }
+
+  async #call(method: string, path: string, body?: unknown): Promise<Response> {
+    const answer = await fetch(new URL(path, this.url), {
+      method,
+      headers: {
+        authorization: `Bearer ${KEY}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-    return answer.json();
+    return answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,16 +189,7 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-export type Lone = { readonly acceptMs: Spread; readonly arriveMs: Spread; readonly acceptToArriveMs: Spread };
-
-export type TidingsRun = {
-  readonly burst: Burst;
-  readonly lone: Lone | null;
-  readonly restAfterMib: number | null;
-  readonly statuses: Readonly<Record<string, number>>;
-};
-
-/** One burst against a fresh server that has been warmed up, and then lone sends, if asked for. */
+/** One burst against a fresh server that has been warmed up, and then lone sends and half the load, if asked for. */
 export async function burstOfTidings(
   options: {
     readonly client: "own" | "nodemailer";
@@ -163,49 +198,26 @@ export async function burstOfTidings(
   } & Partial<TidingsOptions>,
   warmUp: number,
   sends: number,
-): Promise<TidingsRun> {
+): Promise<Turn> {
   await using sink = await Sink.start(options.offer);
   await using tidings = await Tidings.start({ ...options, smtpPort: sink.port });
   await using load = startLoad();
-  await load.run(tidings.job("warm", warmUp, {}));
-  await tidings.settled();
-  const burst = await measureBurst(tidings.pid, sink, "b", sends, async (name, count, arrived): Promise<WorkDone> => {
-    const result = await load.run(tidings.job(name, count, {}));
-    await arrived();
-    await tidings.settled();
-    const endMs = steadyMs();
-    const { startMs, sentMs, acceptedMs, putOff } = result;
-    return {
-      startMs,
-      endMs,
-      sentMs,
-      accepts: {
-        perSecond: (count / (result.endMs - startMs)) * 1000,
-        ms: spread(acceptedMs.map((ms, i) => ms - (sentMs[i] ?? 0))),
-        putOff,
-      },
-    };
-  });
+  const burst = await burstOf(tidings, sink, load, warmUp, sends);
   const statuses = await tidings.statuses();
-  const lone = options.lone ? await loneSends(tidings, sink, load) : null;
-  if (options.lone) await sleep(REST_MS);
-  return { burst, lone, restAfterMib: options.lone ? (memoryOf(tidings.pid)?.nowMib ?? null) : null, statuses };
+  if (!options.lone) return { burst, lone: null, halfLoad: null, restAfterMib: null, statuses };
+  const lone = await loneSends(tidings, sink, load);
+  await sleep(REST_MS);
+  const restAfterMib = memoryOf(tidings.pid)?.nowMib ?? null;
+  const halfLoad = await acceptsAt(tidings, load, burst.perSecond / 2, Math.ceil(sends / 2));
+  return { burst, lone, halfLoad, restAfterMib, statuses };
 }
 
-async function loneSends(tidings: Tidings, sink: Sink, load: Load): Promise<Lone> {
-  const { sentMs, acceptedMs } = await load.run(
-    tidings.job("lone", LONE_SENDS, { connections: 1, gapMs: LONE_GAP_MS }),
-  );
-  await tidings.settled();
-  const at = new Map((await sink.recorded()).map(({ recipients, atMs }) => [recipients[0], atMs]));
-  const arrivedMs = sentMs.map((_, index) => at.get(addressOf("lone", index)) ?? Number.NaN);
-  const between = (from: readonly number[], to: readonly number[]): Spread =>
-    spread(to.map((ms, i) => ms - (from[i] ?? Number.NaN)));
-  return {
-    acceptMs: between(sentMs, acceptedMs),
-    arriveMs: between(sentMs, arrivedMs),
-    acceptToArriveMs: between(acceptedMs, arrivedMs),
-  };
+/** Accepts of sends that are to go in an hour: durable as any other, and nothing is delivered. */
+export async function acceptsOfTidings(warmUp: number, sends: number): Promise<Accepts> {
+  await using sink = await Sink.start("PIPELINING");
+  await using tidings = await Tidings.start({ smtpPort: sink.port });
+  await using load = startLoad();
+  return await acceptsAlone(tidings, load, warmUp, sends, { delayMs: AN_HOUR_MS });
 }
 
 export type AtRest = {
@@ -236,14 +248,4 @@ export async function tidingsAtRest(starts: number): Promise<AtRest> {
   await using load = startLoad();
   const [firstReadyMs = Number.NaN, ...others] = readyMs;
   return { firstReadyMs, readyMs: [...others, tidings.readyMs], rest, lone: await loneSends(tidings, sink, load) };
-}
-
-export type Load = AsyncDisposable & { run(job: LoadJob): Promise<LoadResult> };
-
-export function startLoad(): Load {
-  const child = start([scriptFile("load.ts")]);
-  return {
-    run: async (job) => (await child.ask(JSON.stringify(job))) as LoadResult,
-    [Symbol.asyncDispose]: () => child.end(),
-  };
 }
