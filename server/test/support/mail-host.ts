@@ -37,6 +37,10 @@ export class MailHost implements AsyncDisposable {
     return host;
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get url(): string {
     return `smtp://127.0.0.1:${this.#port}`;
   }
