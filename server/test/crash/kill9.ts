@@ -1,19 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { copyFileSync, linkSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { seededDice } from "#drivers/memory/seeded-dice.ts";
-import { allMessages, isIdle, type Promised, sendAlways } from "../support/load.ts";
+import { allMessages, isIdle } from "../support/load.ts";
 import { MailHost } from "../support/mail-host.ts";
-import { Home, KEY, type Program } from "../support/program.ts";
+import { Home, type Program } from "../support/program.ts";
 import { until } from "../support/until.ts";
+import { audit, type Findings, type Kill } from "./audit.ts";
+import { Kill9Load } from "./kill9-load.ts";
 
 /*
  * npm run kill9 -- [--kills 200] [--seed N] [--json]
  * The real program under load, killed again and again; then everything it said 202 to must be there. Exit 1 if not.
  */
 
-const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+const USAGE = "npm run kill9 -- [--kills N] [--seed N] [--json]";
 const KILLS_DEFAULT = 200;
 /** Of how long a program lives once it is ready. */
 const LIFE_MS_MIN = 50;
@@ -25,175 +28,225 @@ const EARLY_MS_MAX = 600;
 const IN_FLIGHT = 4;
 const LIST_EVERY = 10;
 const LIST_SIZE = 200;
-/** How long before a kill the first copy of a repeat can have come: answered, not yet committed, on a busy machine. */
-const WINDOW_MS_MAX = 500;
-/** A mail that was on the wire at the kill is read by the recorder shortly after it. */
-const WIRE_MS_MAX = 100;
+/** Messages that one life can have touched, and more. */
+const RECENT_MAX = 20_000;
 const DRAIN_MS_MAX = 120_000;
+/** A start and a life take two seconds; on a machine that does something else as well, some more. */
+const KILL_MS_MAX = 15_000;
 
-const { values } = parseArgs({
-  options: { kills: { type: "string" }, seed: { type: "string" }, json: { type: "boolean", default: false } },
-});
-const kills = Number(values.kills ?? KILLS_DEFAULT);
-const seed = Number(values.seed ?? 1);
-if (!(Number.isSafeInteger(kills) && kills > 0 && Number.isSafeInteger(seed))) {
-  process.stderr.write("npm run kill9 -- [--kills N] [--seed N] [--json]\n");
-  process.exit(2);
-}
-
-const startMs = performance.now();
-const dice = seededDice(seed);
-const mailHost = await MailHost.open();
-const home = new Home({ TIDINGS_SMTP_URL: `${mailHost.url}?pool=10` });
-for (const name of ["SIGINT", "SIGTERM"] as const)
-  process.once(name, () => {
-    starting?.kill("SIGKILL");
-    void home[Symbol.asyncDispose]().then(() => process.exit(130));
-  });
-const promised: Promised = new Map();
-const lists: string[] = [];
-const killedMs: number[] = [];
-const readyMs: number[] = [];
-const faults: string[] = [];
-let running: Program | null = null;
-let starting: ChildProcess | null = null;
-
-try {
-  for (let kill = 1; kill <= kills; kill += 1) await (kill % EARLY_EVERY === 0 ? killEarly() : killUnderLoad(kill));
-  await audit(await start());
-} catch (error) {
-  faults.push(String(error));
-}
-report();
-if (faults.length > 0) {
-  process.stderr.write(`${faults.slice(0, 20).join("\n")}\nthe data folder is kept: ${home.dataDir}\n`);
-  await stopRunning();
-  process.exit(1);
-}
-await home[Symbol.asyncDispose]();
-await mailHost.down();
-
-/** The folder is kept on a failure, so the program is killed here and not by its home. */
-async function stopRunning(): Promise<void> {
-  await running?.kill();
-}
-
-async function start(): Promise<Program> {
-  const fromMs = performance.now();
-  const program = await home.start();
-  readyMs.push(performance.now() - fromMs);
-  running = program;
-  return program;
-}
-
-async function killUnderLoad(kill: number): Promise<void> {
-  const program = await start();
-  if (kill === 1) {
-    const rows = Array.from({ length: LIST_SIZE }, (_, at) => ({ user_id: `u${at}`, email: `u${at}@example.com` }));
-    const { status } = await program.call("POST", "/lists/some/import", { rows });
-    if (status !== 200) throw new Error(`the import answered ${status}`);
+async function main(options: Options | null): Promise<0 | 1 | 2 | 130> {
+  if (options === null) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
   }
-  const before = promised.size;
-  const load = sendAlways(program, promised, { name: `k${kill}`, inFlight: IN_FLIGHT }).catch((error: unknown) => {
-    faults.push(`the load was refused: ${String(error)}`);
+  const { kills, seed, json } = options;
+  const stop = new AbortController();
+  const give = (): void => stop.abort(new Error("interrupted"));
+  process.once("SIGINT", give).once("SIGTERM", give);
+  const limitMs = kills * KILL_MS_MAX + DRAIN_MS_MAX;
+  const timer = setTimeout(() => stop.abort(new Error(`it took longer than ${limitMs / 1000} s`)), limitMs);
+  const mailHost = await MailHost.open();
+  const home = new Home({ TIDINGS_SMTP_URL: `${mailHost.url}?pool=10` });
+  const run = new Run(home, mailHost, seed, (line) => {
+    if (!json) process.stdout.write(`${line}\n`);
   });
-  if (kill % LIST_EVERY === 1)
-    lists.push(await program.send({ to: { list_id: "some" }, content: { title: "All", body: "Hello" } }));
-  await wait(LIFE_MS_MIN + dice.next() * (LIFE_MS_MAX - LIFE_MS_MIN));
-  killedMs.push(performance.now());
-  await program.kill();
-  await load;
-  if (!values.json) process.stdout.write(`kill ${kill}/${kills}: ${promised.size - before} accepted\n`);
-}
-
-/** Kills it while it starts: it may be opening the file, recovering the log, or just be ready. */
-async function killEarly(): Promise<void> {
-  const child = spawn(process.execPath, [MAIN, "start", "--json"], {
-    cwd: home.dataDir,
-    stdio: "ignore",
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      PORT: "0",
-      TIDINGS_DATA_DIR: home.dataDir,
-      TIDINGS_API_KEY: KEY,
-      TIDINGS_SMTP_URL: `${mailHost.url}?pool=10`,
-    },
-  });
-  starting = child;
-  const closed = once(child, "close");
-  await wait(dice.next() * EARLY_MS_MAX);
-  killedMs.push(performance.now());
-  child.kill("SIGKILL");
-  await closed;
-}
-
-async function audit(program: Program): Promise<void> {
-  await until("the program has nothing left to do", () => isIdle(program), DRAIN_MS_MAX);
-  const messages = await allMessages(program);
-  const byId = new Map(messages.map((message) => [message.id, message.status]));
-  if (byId.size !== messages.length) faults.push("a message is listed twice");
-  const arrived = new Set(mailHost.mails.map(({ to }) => to));
-  for (const [id, address] of promised)
-    if (byId.get(id) !== "SENT" || !arrived.has(address)) faults.push(`lost: ${id} ${address} ${byId.get(id)}`);
-  for (const { id, status } of messages) if (status !== "SENT") faults.push(`${id} ended as ${status}`);
-  for (const id of lists) {
-    const { complete, outcomes } = await program.get<{ complete: boolean; outcomes: { SENT?: number } }>(
-      `/requests/${id}`,
-    );
-    if (!complete || outcomes.SENT !== LIST_SIZE) faults.push(`lost of list ${id}: ${JSON.stringify(outcomes)}`);
+  const stopped = Promise.withResolvers<never>();
+  stop.signal.addEventListener("abort", () => stopped.reject(stop.signal.reason));
+  try {
+    await Promise.race([run.all(kills), stopped.promise]);
+  } catch (error) {
+    run.faults.push(String(error));
   }
-  const idsOf = Map.groupBy(mailHost.mails, ({ to }) => to);
-  for (let at = 0; at < LIST_SIZE; at += 1) {
-    const mails = new Set((idsOf.get(`u${at}@example.com`) ?? []).map(({ messageId }) => messageId)).size;
-    if (mails < lists.length) faults.push(`lost: u${at} got ${mails} of ${lists.length} list sends`);
-  }
-  for (const copies of Map.groupBy(mailHost.mails, ({ messageId }) => messageId).values())
-    for (const [at, copy] of copies.entries()) {
-      const last = copies[at - 1];
-      if (last !== undefined && gapMs(last.atMs, copy.atMs) === null)
-        faults.push(`unexplained duplicate: ${copy.messageId} to ${copy.to}`);
-    }
-}
-
-/** How long before the kill that lies between two copies the earlier one came; null when no kill explains them. */
-function gapMs(firstMs: number, againMs: number): number | null {
-  const kill = killedMs.find((at) => at > firstMs - WIRE_MS_MAX && at < againMs);
-  return kill === undefined || kill - firstMs > WINDOW_MS_MAX ? null : Math.max(0, kill - firstMs);
-}
-
-function report(): void {
-  const perKill = new Map<number, number>();
-  const gaps: number[] = [];
-  for (const copies of Map.groupBy(mailHost.mails, ({ messageId }) => messageId).values())
-    for (const [at, copy] of copies.entries()) {
-      const last = copies[at - 1];
-      if (last === undefined) continue;
-      const kill = killedMs.findLastIndex((ms) => ms < copy.atMs);
-      perKill.set(kill, (perKill.get(kill) ?? 0) + 1);
-      gaps.push(gapMs(last.atMs, copy.atMs) ?? Number.POSITIVE_INFINITY);
-    }
-  const counts = killedMs.map((_, at) => perKill.get(at) ?? 0);
-  const table = {
-    seed,
-    kills: killedMs.length,
-    accepted: promised.size,
-    listSends: lists.length,
-    mails: mailHost.mails.length,
-    lost: faults.filter((fault) => fault.startsWith("lost")).length,
-    duplicates: gaps.length,
-    unexplained: faults.filter((fault) => fault.startsWith("unexplained")).length,
-    duplicatesPerKillMedian: median(counts),
-    duplicatesPerKillMax: Math.max(0, ...counts),
-    firstCopyBeforeKillMsMax: Math.round(Math.max(0, ...gaps)),
-    readyMsMedian: Math.round(median(readyMs)),
-    readyMsMax: Math.round(Math.max(0, ...readyMs)),
-    seconds: Math.round((performance.now() - startMs) / 1000),
-    passed: faults.length === 0,
-  };
-  if (values.json) process.stdout.write(`${JSON.stringify(table)}\n`);
+  clearTimeout(timer);
+  await home.killAll();
+  await mailHost.down();
+  const table = run.table();
+  if (json) process.stdout.write(`${JSON.stringify(table)}\n`);
   else for (const [name, value] of Object.entries(table)) process.stdout.write(`${name.padEnd(26)} ${value}\n`);
+  if (run.faults.length > 0) {
+    process.stderr.write(`${run.faults.slice(0, 20).join("\n")}\nthe data folder is kept: ${home.dataDir}\n`);
+    return stop.signal.aborted ? 130 : 1;
+  }
+  await home[Symbol.asyncDispose]();
+  return 0;
+}
+
+class Run {
+  readonly faults: string[] = [];
+  readonly #home: Home;
+  readonly #mailHost: MailHost;
+  readonly #seed: number;
+  readonly #tell: (line: string) => void;
+  readonly #startMs = performance.now();
+  readonly #dice;
+  readonly #load;
+  readonly #kills: Kill[] = [];
+  readonly #readyMs: number[] = [];
+  readonly #lists: string[] = [];
+  #listsUnanswered = 0;
+  #findings: Findings = { lost: [], wrong: [], unexplained: [], duplicates: [] };
+
+  constructor(home: Home, mailHost: MailHost, seed: number, tell: (line: string) => void) {
+    this.#home = home;
+    this.#mailHost = mailHost;
+    this.#seed = seed;
+    this.#tell = tell;
+    this.#dice = seededDice(seed);
+    this.#load = new Kill9Load(seededDice(seed + 1));
+  }
+
+  async all(kills: number): Promise<void> {
+    for (let kill = 1; kill <= kills; kill += 1) {
+      const [accepted, mails] = [this.#load.accepted.size, this.#mailHost.mails.length];
+      await (kill % EARLY_EVERY === 0 ? this.#killEarly() : this.#killUnderLoad(kill));
+      this.#look(mails);
+      this.#tell(`kill ${kill}/${kills}: ${this.#load.accepted.size - accepted} accepted`);
+    }
+    await this.#audit(await this.#start());
+  }
+
+  async #start(): Promise<Program> {
+    const fromMs = performance.now();
+    const program = await this.#home.start();
+    this.#readyMs.push(performance.now() - fromMs);
+    return program;
+  }
+
+  async #killUnderLoad(kill: number): Promise<void> {
+    const program = await this.#start();
+    if (kill === 1) {
+      const rows = Array.from({ length: LIST_SIZE }, (_, at) => ({ user_id: `u${at}`, email: member(at) }));
+      const { status } = await program.call("POST", "/lists/some/import", { rows });
+      if (status !== 200) throw new Error(`the import answered ${status}`);
+    }
+    const load = this.#load.run(program, IN_FLIGHT);
+    const list = kill % LIST_EVERY === 1 ? this.#sendToList(program) : null;
+    await wait(LIFE_MS_MIN + this.#dice.next() * (LIFE_MS_MAX - LIFE_MS_MIN));
+    await this.#kill(program.kill());
+    await Promise.all([load, list]);
+  }
+
+  async #sendToList(program: Program): Promise<void> {
+    try {
+      this.#lists.push(await program.send({ to: { list_id: "some" }, content: { title: "All", body: "Hello" } }));
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      this.#listsUnanswered += 1;
+    }
+  }
+
+  /** Kills it while it starts: it may be opening the file, recovering the log, or just be ready. */
+  async #killEarly(): Promise<void> {
+    const started = this.#home.start().catch(() => null); // it is killed before it can say that it is ready
+    await wait(this.#dice.next() * EARLY_MS_MAX);
+    await this.#kill(this.#home.killAll());
+    await started;
+  }
+
+  #atMs = 0;
+
+  async #kill(dead: Promise<unknown>): Promise<void> {
+    this.#atMs = performance.now();
+    await dead;
+  }
+
+  /**
+   * Reads in the dead program's file which of the mails that came in this life have their outcome in it. It reads a copy
+   * of the log beside another name of the file, so that the next start finds all as it was left.
+   */
+  #look(from: number): void {
+    const folder = mkdtempSync(join(this.#home.dataDir, "look-"));
+    try {
+      const [path, copy] = [join(this.#home.dataDir, "tidings.db"), join(folder, "tidings.db")];
+      linkSync(path, copy);
+      copyFileSync(`${path}-wal`, `${copy}-wal`);
+      const db = new DatabaseSync(copy, { readOnly: true });
+      const rows = db
+        .prepare("SELECT id FROM messages WHERE status = 'SENT' ORDER BY seq DESC LIMIT ?")
+        .all(RECENT_MAX);
+      db.close();
+      const sent = new Set(rows.map(({ id }) => `<${String(id)}@`));
+      const arrived = this.#mailHost.mails.slice(from).map(({ messageId }) => messageId);
+      const kept = arrived.filter((id) => sent.has(id.slice(0, id.indexOf("@") + 1)));
+      this.#kills.push({ atMs: this.#atMs, kept: new Set(kept) });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  async #audit(program: Program): Promise<void> {
+    await this.#load.repeat(program);
+    await until("the program has nothing left to do", () => isIdle(program), DRAIN_MS_MAX);
+    type Balance = { readonly complete: boolean; readonly outcomes: { readonly SENT?: number } };
+    const lists = [];
+    for (const id of this.#lists) {
+      const { complete, outcomes } = await program.get<Balance>(`/requests/${id}`);
+      lists.push({ id, complete, sent: outcomes.SENT ?? 0, size: LIST_SIZE });
+    }
+    this.#findings = audit({
+      accepted: this.#load.accepted,
+      lists,
+      listsUnanswered: this.#listsUnanswered,
+      members: Array.from({ length: LIST_SIZE }, (_, at) => member(at)),
+      messages: await allMessages(program),
+      mails: this.#mailHost.mails,
+      kills: this.#kills,
+    });
+    const { lost, wrong, unexplained } = this.#findings;
+    this.faults.push(...lost, ...wrong, ...unexplained, ...this.#load.faults);
+    if (this.#findings.duplicates.length > 0 && !this.#kills.some(({ kept }) => kept.size > 0))
+      this.faults.push("no outcome was ever found in the file: the audit of repeats looked at nothing");
+  }
+
+  table() {
+    const { lost, wrong, unexplained, duplicates } = this.#findings;
+    const perKill = this.#kills.map((_, at) => duplicates.filter(({ kill }) => kill === at).length);
+    return {
+      seed: this.#seed,
+      kills: this.#kills.length,
+      accepted: this.#load.accepted.size,
+      ...this.#load.counts,
+      listSends: this.#lists.length,
+      listSize: LIST_SIZE,
+      mails: this.#mailHost.mails.length,
+      lost: lost.length,
+      wrong: wrong.length,
+      duplicates: duplicates.length,
+      unexplained: unexplained.length,
+      duplicatesPerKillMedian: median(perKill),
+      duplicatesPerKillMax: Math.max(0, ...perKill),
+      firstCopyBeforeKillMsMax: Math.round(Math.max(0, ...duplicates.map(({ gapMs }) => gapMs))),
+      readyMsMedian: Math.round(median(this.#readyMs)),
+      readyMsMax: Math.round(Math.max(0, ...this.#readyMs)),
+      seconds: Math.round((performance.now() - this.#startMs) / 1000),
+      passed: this.faults.length === 0,
+    };
+  }
+}
+
+function member(at: number): string {
+  return `u${at}@example.com`;
 }
 
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 }
+
+type Options = { readonly kills: number; readonly seed: number; readonly json: boolean };
+
+/** Null when it is not understood. */
+function read(): Options | null {
+  try {
+    const { values } = parseArgs({
+      options: { kills: { type: "string" }, seed: { type: "string" }, json: { type: "boolean", default: false } },
+    });
+    const [kills, seed] = [Number(values.kills ?? KILLS_DEFAULT), Number(values.seed ?? 1)];
+    return Number.isSafeInteger(kills) && kills > 0 && Number.isSafeInteger(seed)
+      ? { kills, seed, json: values.json }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+process.exitCode = await main(read());
