@@ -21,17 +21,17 @@ export const CONTESTANTS: readonly Contestant[] = [
   raw("nodemailer-5", 5),
   raw("nodemailer-10", 10),
   {
-    ...tidings("tidings", "Tidings", { client: "own", offer: "PIPELINING", lone: true }),
+    ...tidings("tidings", "Tidings", { client: "own", offer: "usual", lone: true }),
     accepts: acceptsOfTidings,
   },
-  tidings("tidings-chunking", "Tidings, server offers CHUNKING", {
+  tidings("tidings-pipelining", "Tidings, server without CHUNKING", {
     client: "own",
-    offer: "PIPELINING CHUNKING",
+    offer: "no CHUNKING",
     lone: false,
   }),
   tidings("tidings-nodemailer", "Tidings with nodemailer as its client", {
     client: "nodemailer",
-    offer: "PIPELINING",
+    offer: "usual",
     lone: false,
   }),
   rival("bullmq", "BullMQ, Redis syncs every second", "no, up to 1 s is lost", {
@@ -84,7 +84,7 @@ function raw(key: string, connections: number): Contestant {
     durable: "keeps nothing",
     run: async (warmUp, sends) => ({
       ...NOTHING_MORE,
-      burst: await burstOfNodemailer(connections, "PIPELINING", warmUp, sends),
+      burst: await burstOfNodemailer(connections, "usual", warmUp, sends),
     }),
   };
 }

@@ -25,7 +25,7 @@ type Profile = {
 export async function profileTidings(sends: number, warmUp: number, say: (line: string) => void): Promise<void> {
   const folder = workFolder();
   const nodeArgs = ["--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${INTERVAL_US}`];
-  const { burst } = await burstOfTidings({ client: "own", offer: "PIPELINING", lone: false, nodeArgs }, warmUp, sends);
+  const { burst } = await burstOfTidings({ client: "own", offer: "usual", lone: false, nodeArgs }, warmUp, sends);
   say(
     `profiled: ${Math.round(burst.perSecond)}/s, ${burst.cpuUs?.toFixed(0)} µs CPU per message ${JSON.stringify(burst.threadsUs)}`,
   );

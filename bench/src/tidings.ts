@@ -214,7 +214,7 @@ export async function burstOfTidings(
 
 /** Accepts of sends that are to go in an hour: durable as any other, and nothing is delivered. */
 export async function acceptsOfTidings(warmUp: number, sends: number): Promise<Accepts> {
-  await using sink = await Sink.start("PIPELINING");
+  await using sink = await Sink.start("usual");
   await using tidings = await Tidings.start({ smtpPort: sink.port });
   await using load = startLoad();
   return await acceptsAlone(tidings, load, warmUp, sends, { delayMs: AN_HOUR_MS });
@@ -230,7 +230,7 @@ export type AtRest = {
 
 /** Starts, memory at rest, and lone sends to a server that has only just begun. */
 export async function tidingsAtRest(starts: number): Promise<AtRest> {
-  await using sink = await Sink.start("PIPELINING");
+  await using sink = await Sink.start("usual");
   const options: TidingsOptions = {
     smtpPort: sink.port,
     dataDir: workFolder(),

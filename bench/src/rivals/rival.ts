@@ -49,7 +49,7 @@ export async function burstOfRival(
   sends: number,
   lones: number = LONE_SENDS,
 ): Promise<RivalRun> {
-  await using sink = await Sink.start("PIPELINING");
+  await using sink = await Sink.start("usual");
   await using rival = await Rival.start(options, sink.port, true);
   await using load = startLoad();
   const burst = await burstOf(rival, sink, load, warmUp, sends);
@@ -62,7 +62,7 @@ export async function burstOfRival(
 
 /** Accepts with the workers off. */
 export async function acceptsOfRival(options: RivalOptions, warmUp: number, sends: number): Promise<Accepts> {
-  await using sink = await Sink.start("PIPELINING");
+  await using sink = await Sink.start("usual");
   await using rival = await Rival.start(options, sink.port, false);
   await using load = startLoad();
   return await acceptsAlone(rival, load, warmUp, sends, {});

@@ -72,7 +72,7 @@ async function capacity(): Promise<readonly number[]> {
   const found: number[] = [];
   for (let run = 0; run < CAPACITY_RUNS; run += 1) {
     const { burst } = await burstOfTidings(
-      { client: "own", offer: "PIPELINING", lone: false },
+      { client: "own", offer: "usual", lone: false },
       CAPACITY_WARM_UP,
       CAPACITY_SENDS,
     );
