@@ -84,7 +84,7 @@ async function write(wish: BackupWish, file: string): Promise<MadeBackup> {
     await syncFolder(dirname(file));
     return { file, bytes, ...added };
   } finally {
-    for (const name of [partial, `${partial}-journal`]) await rm(name, { force: true });
+    for (const beside of ["", ...BESIDE]) await rm(`${partial}${beside}`, { force: true });
   }
 }
 
@@ -129,11 +129,16 @@ function stillNamed(dataDir: string, absent: readonly string[]) {
   return { blobsForgotten: absent.length - blobsMissing.length, blobsMissing };
 }
 
+/** What SQLite puts beside a file that it writes. */
+const BESIDE = ["-journal", "-wal", "-shm"];
+
 /** What backups to the same file left behind when they were killed. */
 async function clearLeftovers(file: string): Promise<void> {
   const start = `${basename(file)}.partial-`;
   for (const name of await readdir(dirname(file))) {
-    const pid = name.startsWith(start) ? /^(\d+)(-journal)?$/.exec(name.slice(start.length))?.[1] : undefined;
+    const pid = name.startsWith(start)
+      ? /^(\d+)(?:-journal|-wal|-shm)?$/.exec(name.slice(start.length))?.[1]
+      : undefined;
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dirname(file), name), { force: true });
   }
 }
