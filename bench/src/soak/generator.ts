@@ -36,7 +36,7 @@ export type GeneratorLook = {
   readonly sent: Readonly<Record<Kind, number>>;
   /** Since the start: those that were not answered 202, by kind; whether they are kept is not known. */
   readonly unsure: Readonly<Record<Kind, readonly number[]>>;
-  /** Since the start, by status (0: the connection broke). */
+  /** Since the start, by status, or by what broke the connection. */
   readonly refusals: Readonly<Record<string, number>>;
   /** Repeats of idempotent calls since the start, and those whose answer was another than the first. */
   readonly repeats: { readonly count: number; readonly different: number };
@@ -108,7 +108,8 @@ async function callOnce(kind: Kind, sentMs: number): Promise<void> {
   sinceLook.accept.add(acceptedMs - sentMs);
   sinceLook.calls += 1;
   if (first.status !== 202) {
-    refusals[first.status] = (refusals[first.status] ?? 0) + 1;
+    const reason = first.status === 0 ? first.body : String(first.status);
+    refusals[reason] = (refusals[reason] ?? 0) + 1;
     unsure[kind].push(index);
     return;
   }

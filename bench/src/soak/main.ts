@@ -9,7 +9,7 @@ import type { Sample } from "./sample.ts";
 import { judge } from "./verdict.ts";
 
 /**
- * `npm run soak -- [--minutes 60] [--rate MAILS_PER_SECOND] [--render]`: the real program at half of the capacity that is
+ * `npm run soak -- [--minutes 60] [--rate MAILS_PER_SECOND] [--note TEXT] [--render]`: the real program at half of the capacity that is
  * measured first, and whether anything grows. Writes bench/results/soak.json, docs/soak.md and docs/soak.svg, unless it
  * was shorter than half an hour; `--render` writes the latter two anew from the first.
  */
@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "60" },
     rate: { type: "string" },
+    note: { type: "string" },
     render: { type: "boolean", default: false },
   },
 });
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   const { samples, totals } = await soak(plan, progress);
   const results: SoakResults = {
     machine,
+    note: values.note ?? null,
     minutes,
     capacityPerS: capacityPerS.map(Math.round),
     ratePerS: plan.ratePerS,

@@ -37,7 +37,7 @@ export function writePages(results: SoakResults): readonly string[] {
 }
 
 export function pageOf(results: SoakResults): string {
-  const { machine, minutes, ratePerS, capacityPerS, retentionMinutes, warmUpMinutes, totals } = results;
+  const { machine, note, minutes, ratePerS, capacityPerS, retentionMinutes, warmUpMinutes, totals } = results;
   const findings = judge(results);
   const missed = findings.filter(({ ok }) => !ok).length;
   const capacity =
@@ -51,7 +51,7 @@ npm run soak -- --minutes 5       # shorter, and writes nothing
 
 The real program, on loopback, for ${minutes} minutes at ${whole(ratePerS)} mails a second${capacity}, on ${machine.date.slice(0, 10)},
 version ${machine.commit}. ${missed === 0 ? "**Nothing was lost, nothing came twice, and nothing grows.**" : `**${missed} of ${findings.length} findings miss their aim.**`}
-
+${note === null ? "" : `\n${note}\n`}
 ![Memory, disk, latency and lag over the run](soak.svg)
 
 ${table(

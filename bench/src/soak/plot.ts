@@ -77,7 +77,7 @@ const PANELS: readonly Panel[] = [
 
 const WIDTH = 900;
 const COLUMNS = 2;
-const PANEL = { width: 430, height: 150, left: 58, right: 12, top: 40, bottom: 30 };
+const PANEL = { width: 430, height: 150, left: 74, right: 12, top: 40, bottom: 30 };
 const HEAD = 62;
 /** Points of a line: each stands for as many samples as needed. */
 const POINTS_MAX = 180;

@@ -4,6 +4,8 @@ import type { Sample } from "./sample.ts";
 /** All that a soak has found; bench/results/soak.json is this. */
 export type SoakResults = {
   readonly machine: Machine;
+  /** What a reader should know of this run. */
+  readonly note: string | null;
   readonly minutes: number;
   /** Messages a second, measured in short bursts before, of which the lowest counts; none if the rate was given. */
   readonly capacityPerS: readonly number[];
@@ -23,7 +25,7 @@ export type Totals = {
   readonly mailsArrived: number;
   readonly lost: number;
   readonly twice: number;
-  /** Calls by an answer that was not 202; `0` is a connection that broke. */
+  /** Calls by an answer that was not 202, or by what broke the connection. */
   readonly refusals: Readonly<Record<string, number>>;
   readonly repeats: { readonly count: number; readonly different: number };
   readonly listSends: number;

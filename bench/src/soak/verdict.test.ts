@@ -45,6 +45,7 @@ function hour(change: (minute: number) => Partial<Sample> = () => ({}), totals =
       fileSystem: "ext4",
       commit: "abc",
     },
+    note: null,
     minutes: 60,
     capacityPerS: [2_000, 2_100, 2_200],
     ratePerS: 1_000,
