@@ -385,6 +385,48 @@ describe("lanes", () => {
     assert.ok(order.length <= 9);
   });
 
+  test("bulk keeps few in hand while transactional jobs come, and as many as it may when they have stopped", async () => {
+    const bench = new Bench();
+    let inHand = 0;
+    const run: Run = async (jobs, context) => {
+      const bulk = jobs.filter(({ job: { lane } }) => lane === "bulk").length;
+      inHand += bulk;
+      await new Promise<void>((resolve) => bench.clock.after(1_000, resolve));
+      await finishAll(jobs, context);
+      inHand -= bulk;
+    };
+    bench.engine.addStage(stage(run, { inHandMax: { transactional: 4, bulk: 40 }, batchMax: 40, bulkBesideMax: 6 }));
+    await bench.engine.submit(enqueue(...[...Array(400).keys()].map((n) => job(`bulk${n}`, { lane: "bulk" }))));
+    await bench.engine.start();
+    await bench.quiet();
+    assert.equal(inHand, 40);
+    await bench.engine.submit(enqueue(job("login code")));
+    await bench.pass(1_000);
+    assert.equal(inHand, 6);
+    await bench.pass(5_000);
+    assert.equal(inHand, 40);
+  });
+
+  test("a job whose consequences would find no hands is left in the store until they do", async () => {
+    const bench = new Bench();
+    const ran: string[] = [];
+    let hasRoom = false;
+    const run: Run = async (jobs, context) => {
+      ran.push(...jobs.map(({ job: { key } }) => key));
+      await finishAll(jobs, context);
+    };
+    bench.engine.addStage(stage(run, { hasRoom: () => hasRoom }));
+    const other = bench.engine.addStage(stage(finishAll, { queue: "other" }));
+    await bench.engine.submit(enqueue(job("page")));
+    await bench.engine.start();
+    await bench.quiet();
+    assert.deepEqual(ran, []);
+    hasRoom = true;
+    await bench.engine.submit(enqueue(job("frees a hand", { queue: other.stage.queue })));
+    await bench.quiet();
+    assert.deepEqual(ran, ["page"]);
+  });
+
   test("one share's flood delays another share's job by a turn, not by the flood", async () => {
     const bench = new Bench();
     const order: string[] = [];

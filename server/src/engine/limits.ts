@@ -12,6 +12,8 @@ export const BACKLOG_UNITS_MAX = 20_000;
 export const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 /** What a door tells a caller who came too fast; a commit takes milliseconds, so a second is ample. */
 export const OVERLOAD_RETRY_AFTER_MS = 1_000;
+/** How long bulk makes room after a transactional job: those that come now and then are met by short lines as well. */
+export const BESIDE_MS = 2_000;
 /** How long a claimed job is ours without a heartbeat: longer than any pause of a healthy process. */
 export const LEASE_MS = 30_000;
 /** How often leases are extended: two beats may be lost. */

@@ -1,7 +1,7 @@
 import type { Draft, DraftEffects, DraftJob } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import type { FairClock } from "#engine/fair-clock.ts";
-import { LEASE_MS, STORE_REST_MS } from "#engine/limits.ts";
+import { BESIDE_MS, LEASE_MS, STORE_REST_MS } from "#engine/limits.ts";
 import type { HandedJob, Stage, StageContext, StageEnd, StageResult } from "#engine/stage.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
@@ -38,6 +38,8 @@ export class StageRunner<Carry> {
   readonly #taken: Record<Lane, number> = { transactional: 0, bulk: 0 };
   readonly #inHand = new Map<string, InHand>();
   #given: HandedJob<Carry>[] = [];
+  /** Until when bulk makes room for transactional jobs. */
+  #besideUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(stage: Stage<Carry>, house: StageHouse, turns: Readonly<Record<Lane, FairClock>>) {
     this.stage = stage;
@@ -63,8 +65,14 @@ export class StageRunner<Carry> {
     };
   }
 
+  /** Below 0 when bulk has more in hand than it may have beside transactional jobs that have just come. */
   free(lane: Lane): number {
-    return this.stage.inHandMax[lane] - this.#taken[lane];
+    return this.#inHandMax(lane) - this.#taken[lane];
+  }
+
+  /** Whether half of the hands are empty: then it is worth bringing more. */
+  isHungry(lane: Lane): boolean {
+    return this.free(lane) * 2 >= this.#inHandMax(lane);
   }
 
   get inHand(): number {
@@ -73,8 +81,8 @@ export class StageRunner<Carry> {
 
   /** How many to claim now. Half of the hands must be empty first, so that a backlog is claimed in batches. */
   wants(lane: Lane): number {
-    const free = this.free(lane);
-    return free * 2 >= this.stage.inHandMax[lane] ? Math.min(free, this.stage.batchMax) : 0;
+    if (!this.isHungry(lane) || this.stage.hasRoom?.(lane) === false) return 0;
+    return Math.min(this.free(lane), this.stage.batchMax);
   }
 
   /** Takes claimed jobs in hand and runs them. `sinceMs`: when they were asked for, from which their leases are counted. */
@@ -120,6 +128,12 @@ export class StageRunner<Carry> {
     return [...this.#inHand.values()].map((held) => held.ref);
   }
 
+  #inHandMax(lane: Lane): number {
+    const { inHandMax, bulkBesideMax } = this.stage;
+    if (lane !== "bulk" || bulkBesideMax === undefined) return inHandMax[lane];
+    return this.#house.clock.monotonicMs() < this.#besideUntilMs ? bulkBesideMax : inHandMax.bulk;
+  }
+
   #reserve(lane: Lane): boolean {
     if (this.free(lane) <= 0 || this.#house.signal.aborted) return false;
     this.#taken[lane] += 1;
@@ -133,6 +147,7 @@ export class StageRunner<Carry> {
   }
 
   #hold(job: Job, sinceMs: number): void {
+    if (job.lane === "transactional") this.#besideUntilMs = this.#house.clock.monotonicMs() + BESIDE_MS;
     this.#turns[job.lane].served(job.turn);
     const { key, fence, payload } = job;
     this.#inHand.set(key, { ref: { key, fence }, extendedMs: sinceMs, steps: 0, payload });

@@ -9,6 +9,13 @@ export type Stage<Carry> = {
   readonly queue: string;
   /** Most jobs in this process' hands, per lane: each lane has its own room, so bulk never takes transactional's. */
   readonly inHandMax: Readonly<Record<Lane, number>>;
+  /**
+   * Most bulk jobs in hand while transactional ones come: what is in hand already stands before them in every line, so
+   * this bounds how long they wait. Default: as many as else.
+   */
+  readonly bulkBesideMax?: number;
+  /** False while what would come of a job finds no hands: it is left in the store until then. Default: never. */
+  hasRoom?(lane: Lane): boolean;
   /** Most jobs in one call of `run`. */
   readonly batchMax: number;
   /** Claims before a job that brings no result is dead. */

@@ -19,14 +19,14 @@ import type { StageRunner } from "#engine/stage-runner.ts";
 import { type MessageId, memberMessageId, type RequestId } from "#domain/ids.ts";
 import type { Deadline } from "#domain/deadline.ts";
 import type { DocumentPut } from "#domain/document.ts";
-import type { Job } from "#domain/job.ts";
+import type { Job, Lane } from "#domain/job.ts";
 import type { Target } from "#domain/notification.ts";
 import { bornEvents, messageJob, newMessage, recipientOf } from "#pipeline/accept.ts";
 import { collapsePuts } from "#pipeline/collapse.ts";
 import type { MessageCarry } from "#pipeline/message-stage.ts";
 import type { Plan, Plans } from "#pipeline/plan.ts";
 import { dropFanOuts } from "#pipeline/drop.ts";
-import { CRASHES_MAX, EXPAND_IN_HAND_MAX, EXPAND_PAGE_MAX, EXPAND_QUEUE } from "#pipeline/stages.ts";
+import { CRASHES_MAX, EXPAND_IN_HAND_MAX, EXPAND_PAGE_MAX, EXPAND_PAGE_MIN, EXPAND_QUEUE } from "#pipeline/stages.ts";
 import type { Secrets } from "#ports/secrets.ts";
 
 export type ExpandCarry = { readonly plan: Plan };
@@ -56,6 +56,7 @@ export function expandStage(parts: ExpandParts): Stage<ExpandCarry> {
   return {
     queue: EXPAND_QUEUE,
     inHandMax: { transactional: EXPAND_IN_HAND_MAX, bulk: EXPAND_IN_HAND_MAX },
+    hasRoom: (lane) => parts.messages.isHungry(lane),
     batchMax: 1,
     attemptsMax: CRASHES_MAX,
     async run(jobs: readonly HandedJob<ExpandCarry>[], context: StageContext): Promise<void> {
@@ -145,8 +146,9 @@ async function page(parts: ExpandParts, plan: Plan, cursor: Cursor): Promise<Pag
 /** As many persons in a row as fit on a page. */
 function personsPage(parts: ExpandParts, plan: Plan, cursor: Cursor, from: number): Page {
   const births = new Map<string, DraftBirth>();
+  const pageMax = pageMaxOf(parts, plan.lane);
   let at = from;
-  for (; at < plan.targets.length && births.size < EXPAND_PAGE_MAX; at += 1) {
+  for (; at < plan.targets.length && births.size < pageMax; at += 1) {
     const target = plan.targets[at];
     if (target?.kind !== "person") break;
     const born = personBirth(parts, plan, cursor, target, at);
@@ -179,17 +181,23 @@ async function listPage(
   listId: string,
 ): Promise<{ births: readonly DraftBirth[]; afterUser: string | null }> {
   const { store } = parts.engine.parts;
+  const pageMax = pageMaxOf(parts, plan.lane);
   const [[list], subscribers] = await Promise.all([
     readListsById(store, [listId]),
-    subscribersPage(store, listId, cursor.afterUser ?? null, EXPAND_PAGE_MAX),
+    subscribersPage(store, listId, cursor.afterUser ?? null, pageMax),
   ]);
   // A list that is unknown or deleted has nobody on it.
   if (!list) return { births: [], afterUser: null };
   const births = subscribers.map(({ userId }) =>
     birth(parts, plan, cursor, { id: memberMessageId(plan.id, userId), at, recipient: userId, userId, listId }),
   );
-  const last = subscribers.length < EXPAND_PAGE_MAX ? undefined : subscribers.at(-1);
+  const last = subscribers.length < pageMax ? undefined : subscribers.at(-1);
   return { births, afterUser: last?.userId ?? null };
+}
+
+/** As many as find a hand when they are born: nobody has to claim them. */
+function pageMaxOf({ messages }: ExpandParts, lane: Lane): number {
+  return Math.max(EXPAND_PAGE_MIN, Math.min(EXPAND_PAGE_MAX, messages.free(lane)));
 }
 
 async function nextList(parts: ExpandParts, pattern: string, after: string | null): Promise<string | null> {

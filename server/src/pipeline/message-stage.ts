@@ -32,7 +32,13 @@ import { dropMessages } from "#pipeline/drop.ts";
 import type { Revocations } from "#pipeline/revocations.ts";
 import { type Person, route, wayOf, type Work } from "#pipeline/route.ts";
 import { end, endEffects, type Ending, endingOf } from "#pipeline/settle.ts";
-import { CRASHES_MAX, MESSAGE_BATCH_MAX, MESSAGE_QUEUE, MESSAGES_IN_HAND_MAX } from "#pipeline/stages.ts";
+import {
+  BULK_BESIDE_MAX,
+  CRASHES_MAX,
+  MESSAGE_BATCH_MAX,
+  MESSAGE_QUEUE,
+  MESSAGES_IN_HAND_MAX,
+} from "#pipeline/stages.ts";
 import type { Store } from "#ports/store.ts";
 
 /** What accept and expand know already, so that a message in hand needs no reading. */
@@ -48,6 +54,7 @@ export function messageStage(house: MessageHouse): Stage<MessageCarry> {
   return {
     queue: MESSAGE_QUEUE,
     inHandMax: { transactional: MESSAGES_IN_HAND_MAX, bulk: MESSAGES_IN_HAND_MAX },
+    bulkBesideMax: BULK_BESIDE_MAX,
     batchMax: MESSAGE_BATCH_MAX,
     attemptsMax: CRASHES_MAX,
     async run(jobs: readonly HandedJob<MessageCarry>[], context: StageContext): Promise<void> {
