@@ -132,9 +132,9 @@ async function run(kind: Kind, point: Point | null): Promise<Run> {
       }
       const call = ledger.call(provider.key, envelope, world.clock);
       const outcome = kind.answer?.(provider.key) ?? SENT;
-      ledger.answered(call, outcome, outcome.kind === "sent", WISH.unknown, world.clock);
+      const answer = ledger.answered(call, outcome, outcome.kind === "sent", WISH.unknown, world.clock);
       if (reaches("call", "after")) end();
-      return outcome;
+      return answer;
     };
   }
   const world: World = new World({
@@ -167,7 +167,7 @@ async function go(kind: Kind, run: Run): Promise<void> {
   let id: RequestId | null = null;
   let told = kind.then === undefined;
   for (let minute = 0; minute < 8; minute += 1) {
-    if (world.dead) await world.restart((store) => ledger.died(store, world.clock));
+    if (world.dead) await world.restart(async (store) => void (await ledger.died(store, world.clock)));
     if (id === null) id = await accepted(run, kind);
     if (id !== null && !told && !world.dead) told = (await kind.then?.(run, id)) ?? true;
     for (let second = 0; second < 4 && !world.dead && told; second += 1) await world.pass(15_000, 5_000);

@@ -1,6 +1,6 @@
 import { type Report, simulate, STEPS_DEFAULT, type Wishes } from "./simulation.ts";
 
-/** Simulations that are tried in search of a shorter failure; some 60 ms each. */
+/** Simulations that are tried in search of a shorter failure; some 100 ms each. */
 const TRIES_MAX = 300;
 
 /** The shortest failure found, and the steps that lead to it. */
@@ -13,7 +13,11 @@ export type Shrunk = { readonly only: readonly number[]; readonly report: Report
  *
  * @see A. Zeller, R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002
  */
-export async function shrink(seed: number, wishes: Pick<Wishes, "plant"> = {}): Promise<Shrunk | null> {
+export async function shrink(
+  seed: number,
+  wishes: Pick<Wishes, "plant"> = {},
+  triesMax: number = TRIES_MAX,
+): Promise<Shrunk | null> {
   let tries = 0;
   const fails = async (only: readonly number[]): Promise<Shrunk | null> => {
     tries += 1;
@@ -24,7 +28,7 @@ export async function shrink(seed: number, wishes: Pick<Wishes, "plant"> = {}): 
   if (found === null) return null;
   for (let size = Math.ceil(found.only.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     // From the back, where it shows.
-    for (let at = found.only.length - size; at > -size && tries < TRIES_MAX; at -= size) {
+    for (let at = found.only.length - size; at > -size && tries < triesMax; at -= size) {
       const from = Math.max(0, at);
       const without: readonly number[] = found.only.toSpliced(from, at + size - from);
       found = (await fails(without)) ?? found;
