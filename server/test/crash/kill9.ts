@@ -1,4 +1,4 @@
-import { copyFileSync, linkSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as wait } from "node:timers/promises";
@@ -159,7 +159,9 @@ class Run {
     try {
       const [path, copy] = [join(this.#home.dataDir, "tidings.db"), join(folder, "tidings.db")];
       linkSync(path, copy);
-      copyFileSync(`${path}-wal`, `${copy}-wal`);
+      // Killed between the end of one log and the first page of the next, it has none.
+      if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`);
+      else writeFileSync(`${copy}-wal`, "");
       const db = new DatabaseSync(copy, { readOnly: true });
       const rows = db
         .prepare("SELECT id FROM messages WHERE status = 'SENT' ORDER BY seq DESC LIMIT ?")
