@@ -15,6 +15,18 @@ import { DatabaseSync } from "node:sqlite";
 import { setImmediate as turn } from "node:timers/promises";
 import { OperatorFault } from "#domain/faults.ts";
 import { ours } from "#drivers/sqlite/migrate.ts";
+import type { Clock } from "#ports/clock.ts";
+
+/** What to back up, or to restore. */
+export type BackupWish = {
+  readonly dataDir: string;
+  readonly file: string;
+  /** Whether what is there already gives way: the file is replaced, the store is moved aside. */
+  readonly force: boolean;
+  readonly clock: Clock;
+  /** Told what is being done; what it throws ends the work, and nothing is left of it. */
+  readonly step: (says: string) => void;
+};
 
 /** What a backup says of itself. */
 export type BackupAbout = {
@@ -230,4 +242,9 @@ async function digestOf(
 
 function invalid(path: string, why: string, cause?: unknown): OperatorFault {
   return new OperatorFault("backup.invalid", `${path} cannot be restored: ${why}`, { cause });
+}
+
+/** How far a work has come, in words. */
+export function percent(share: number): string {
+  return `${Math.floor(share * 100)}%`;
 }

@@ -5,30 +5,23 @@ import { DatabaseSync } from "node:sqlite";
 import {
   addBlobs,
   type BackupAbout,
+  type BackupWish,
   BLOBS_AT_ONCE,
   checkTables,
   namedBlobs,
   openCopy,
+  percent,
   seal,
   syncFolder,
   writeAbout,
 } from "#app/backup-file.ts";
+import { blobsFolder, storeFile } from "#app/data-folder.ts";
 import { diskFault } from "#app/disk-fault.ts";
+import { isAlive } from "#app/is-alive.ts";
 import { version } from "#app/version.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import { openFsBlobStore } from "#drivers/fs/blob-store.ts";
 import { copyDatabase } from "#drivers/sqlite/copy.ts";
-import type { Clock } from "#ports/clock.ts";
-
-export type BackupWish = {
-  readonly dataDir: string;
-  readonly file: string;
-  /** Whether a file that is there already may be replaced. */
-  readonly force: boolean;
-  readonly clock: Clock;
-  /** Told what is being done; what it throws ends the work, and nothing is left of it. */
-  readonly step: (says: string) => void;
-};
 
 export type MadeBackup = {
   readonly file: string;
@@ -62,10 +55,10 @@ export async function makeBackup(wish: BackupWish): Promise<MadeBackup> {
 }
 
 async function lookFirst({ dataDir, force }: BackupWish, file: string): Promise<void> {
-  const store = join(dataDir, "tidings.db");
+  const store = storeFile(dataDir);
   if (!existsSync(store)) throw new OperatorFault("store.missing", `There is no store in ${dataDir}`);
   const place = join(await realpath(dirname(file)), basename(file));
-  const isOurs = place.startsWith(join(await realpath(dataDir), "tidings.db"));
+  const isOurs = place.startsWith(storeFile(await realpath(dataDir)));
   if (isOurs) throw new OperatorFault("backup.exists", `${file} belongs to the store itself`);
   if (existsSync(file) && !force) throw new OperatorFault("backup.exists", `${file} is there already`);
 }
@@ -77,7 +70,7 @@ async function write(wish: BackupWish, file: string): Promise<MadeBackup> {
   try {
     await (await open(partial, "wx", 0o600)).close();
     const madeMs = Math.floor(clock.nowMs());
-    await copyDatabase(join(dataDir, "tidings.db"), partial, (share) => step(`copying the store, ${percent(share)}`));
+    await copyDatabase(storeFile(dataDir), partial, (share) => step(`copying the store, ${percent(share)}`));
     const added = await complete(wish, partial, madeMs);
     const bytes = await seal(partial, (share) => step(`sealing, ${percent(share)}`));
     await rename(partial, file);
@@ -102,7 +95,7 @@ async function copyBlobs(db: DatabaseSync, { dataDir, clock, step }: BackupWish)
   const absent: string[] = [];
   if (namedBlobs(db, "", 1).length === 0) return absent;
   step("copying blobs");
-  await using blobs = await openFsBlobStore({ dir: join(dataDir, "blobs"), clock });
+  await using blobs = await openFsBlobStore({ dir: blobsFolder(dataDir), clock });
   let copied = 0;
   for (let after = ""; ; ) {
     const ids = namedBlobs(db, after, BLOBS_AT_ONCE);
@@ -123,7 +116,7 @@ async function copyBlobs(db: DatabaseSync, { dataDir, clock, step }: BackupWish)
 /** Of blobs that were not there: did retention take them, which also forgets their names, or did something else? */
 function stillNamed(dataDir: string, absent: readonly string[]) {
   if (absent.length === 0) return { blobsForgotten: 0, blobsMissing: [] };
-  using live = new DatabaseSync(join(dataDir, "tidings.db"), { readOnly: true });
+  using live = new DatabaseSync(storeFile(dataDir), { readOnly: true });
   const named = live.prepare("SELECT 1 FROM blobs WHERE id = ?");
   const blobsMissing = absent.filter((id) => named.get(id) !== undefined);
   return { blobsForgotten: absent.length - blobsMissing.length, blobsMissing };
@@ -141,18 +134,4 @@ async function clearLeftovers(file: string): Promise<void> {
       : undefined;
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dirname(file), name), { force: true });
   }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // A process that may not be signalled is alive too.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-function percent(share: number): string {
-  return `${Math.floor(share * 100)}%`;
 }

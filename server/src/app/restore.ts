@@ -13,7 +13,17 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type BackupAbout, copySealed, emptyCopy, readAbout, syncFile, syncFolder } from "#app/backup-file.ts";
+import {
+  type BackupAbout,
+  type BackupWish,
+  copySealed,
+  emptyCopy,
+  percent,
+  readAbout,
+  syncFile,
+  syncFolder,
+} from "#app/backup-file.ts";
+import { BLOBS_NAME, blobsFolder, STORE_NAME, storeFile } from "#app/data-folder.ts";
 import { diskFault } from "#app/disk-fault.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import { newEvent } from "#domain/event.ts";
@@ -24,24 +34,12 @@ import { restoredPut } from "#pipeline/restored.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Store } from "#ports/store.ts";
 
-const DB = "tidings.db";
-const BLOBS = "blobs";
 /** Being built: worth nothing until it is whole. */
 const BUILDING = "restoring";
 /** Whole, and on its way to its place. */
 const PLACING = "restored";
 /** Jobs parked per step. */
 const PARK_MAX = 10_000;
-
-export type RestoreWish = {
-  readonly dataDir: string;
-  readonly file: string;
-  /** Whether a store that is there is moved aside. */
-  readonly force: boolean;
-  readonly clock: Clock;
-  /** Told what is being done; what it throws ends the work, and nothing is left of it. */
-  readonly step: (says: string) => void;
-};
 
 export type RestoredBackup = {
   readonly about: BackupAbout;
@@ -56,15 +54,15 @@ export type RestoredBackup = {
  *
  * @throws {OperatorFault} `backup.invalid`, `store.newer`, `store.exists`, `store.locked` or `disk.failed`.
  */
-export async function restoreBackup(wish: RestoreWish): Promise<RestoredBackup> {
+export async function restoreBackup(wish: BackupWish): Promise<RestoredBackup> {
   const { dataDir, force } = wish;
   const file = resolve(wish.file);
   try {
     const about = await readAbout(file);
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    using _ = lockStore(join(dataDir, DB));
+    using _ = lockStore(storeFile(dataDir));
     await place(dataDir, wish.clock);
-    if (existsSync(join(dataDir, DB)) && !force) {
+    if (existsSync(storeFile(dataDir)) && !force) {
       throw new OperatorFault("store.exists", `${dataDir} holds a store already`);
     }
     const building = join(dataDir, BUILDING);
@@ -89,11 +87,11 @@ export async function restoreBackup(wish: RestoreWish): Promise<RestoredBackup> 
  */
 export async function finishRestore(dataDir: string, clock: Clock): Promise<void> {
   if (existsSync(join(dataDir, PLACING))) {
-    using _ = lockStore(join(dataDir, DB));
+    using _ = lockStore(storeFile(dataDir));
     await place(dataDir, clock);
   }
   const left = join(dataDir, BUILDING);
-  if (existsSync(left) && !existsSync(join(dataDir, DB))) {
+  if (existsSync(left) && !existsSync(storeFile(dataDir))) {
     throw new OperatorFault(
       "restore.unfinished",
       `A restore into ${dataDir} did not come to its end; ${left} is left of it`,
@@ -102,14 +100,14 @@ export async function finishRestore(dataDir: string, clock: Clock): Promise<void
 }
 
 /** The new data folder, durable to its last name. Returns how many jobs are parked. */
-async function build(wish: RestoreWish, file: string, building: string, about: BackupAbout): Promise<number> {
+async function build(wish: BackupWish, file: string, building: string, about: BackupAbout): Promise<number> {
   const { step } = wish;
   await rm(building, { recursive: true, force: true });
   const inside = join(building, "new");
-  await mkdir(join(inside, BLOBS), { recursive: true, mode: 0o700 });
-  const path = join(inside, DB);
-  await copySealed(file, path, (share) => step(`copying, ${Math.floor(share * 100)}%`));
-  await takeBlobs(path, join(inside, BLOBS), wish, about);
+  await mkdir(blobsFolder(inside), { recursive: true, mode: 0o700 });
+  const path = storeFile(inside);
+  await copySealed(file, path, (share) => step(`copying, ${percent(share)}`));
+  await takeBlobs(path, blobsFolder(inside), wish, about);
   const parked = await parkAll(path, about, wish);
   await rm(`${path}.lock`);
   for (const name of await readdir(inside)) if (isStore(name)) await syncFile(join(inside, name));
@@ -118,7 +116,7 @@ async function build(wish: RestoreWish, file: string, building: string, about: B
   return parked;
 }
 
-async function takeBlobs(path: string, dir: string, { clock, step }: RestoreWish, about: BackupAbout): Promise<void> {
+async function takeBlobs(path: string, dir: string, { clock, step }: BackupWish, about: BackupAbout): Promise<void> {
   await using blobs = await openFsBlobStore({ dir, clock });
   let kept = 0;
   await emptyCopy(path, async (some) => {
@@ -129,7 +127,7 @@ async function takeBlobs(path: string, dir: string, { clock, step }: RestoreWish
 }
 
 /** Brings the copy to our schema, parks what would be worked on, and writes down what has happened. */
-async function parkAll(path: string, about: BackupAbout, { clock, step }: RestoreWish): Promise<number> {
+async function parkAll(path: string, about: BackupAbout, { clock, step }: BackupWish): Promise<number> {
   await using store: Store = await openSqliteStore({ path, clock, layout: "inline" });
   for (let now = PARK_MAX, done = 0; now === PARK_MAX; done += now) {
     now = await store.park(PARK_MAX);
@@ -148,15 +146,15 @@ async function place(dataDir: string, clock: Clock): Promise<string | null> {
   const placing = join(dataDir, PLACING);
   if (!existsSync(placing)) return null;
   const [fresh, old] = [join(placing, "new"), join(placing, "old")];
-  if (existsSync(join(fresh, DB))) {
+  if (existsSync(storeFile(fresh))) {
     await mkdir(old, { recursive: true, mode: 0o700 });
-    const placedBlobs = !existsSync(join(fresh, BLOBS));
+    const placedBlobs = !existsSync(blobsFolder(fresh));
     for (const name of await readdir(dataDir)) {
-      if (isStore(name) || (name === BLOBS && !placedBlobs)) await rename(join(dataDir, name), join(old, name));
+      if (isStore(name) || (name === BLOBS_NAME && !placedBlobs)) await rename(join(dataDir, name), join(old, name));
     }
     const names = await readdir(fresh);
     // The database last: with it the new store is there.
-    for (const name of names.toSorted((a, b) => Number(a === DB) - Number(b === DB))) {
+    for (const name of names.toSorted((a, b) => Number(a === STORE_NAME) - Number(b === STORE_NAME))) {
       await rename(join(fresh, name), join(dataDir, name));
     }
     await syncFolder(dataDir);
@@ -181,5 +179,5 @@ async function putAside(dataDir: string, old: string, clock: Clock): Promise<str
 
 /** The database, its log, its copies from before upgrades; not its lock, which we hold. */
 function isStore(name: string): boolean {
-  return name.startsWith(DB) && !name.startsWith(`${DB}.lock`);
+  return name.startsWith(STORE_NAME) && !name.startsWith(`${STORE_NAME}.lock`);
 }

@@ -5,6 +5,7 @@ import { version } from "#app/version.ts";
 import { secretOf } from "#app/house-secrets.ts";
 import { MailboxKeeper } from "#app/mailbox-keeper.ts";
 import { openProviders } from "#app/providers.ts";
+import { blobsFolder, storeFile } from "#app/data-folder.ts";
 import { finishRestore } from "#app/restore.ts";
 import type { Settings } from "#config/settings.ts";
 import { openDirectory } from "#directory/directory.ts";
@@ -63,8 +64,8 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
 
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 });
   await finishRestore(settings.dataDir, clock);
-  const store = parts.use(await openSqliteStore({ path: join(settings.dataDir, "tidings.db"), clock }));
-  const blobs = parts.use(await openFsBlobStore({ dir: join(settings.dataDir, "blobs"), clock }));
+  const store = parts.use(await openSqliteStore({ path: storeFile(settings.dataDir), clock }));
+  const blobs = parts.use(await openFsBlobStore({ dir: blobsFolder(settings.dataDir), clock }));
   const secrets = systemSecrets(
     Buffer.from(await secretOf({ store, dice, clock }, "seal", MASTER_KEY_BYTES_MIN), "base64url"),
   );

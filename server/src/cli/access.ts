@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isAlive } from "#app/is-alive.ts";
 import { Client, type Target } from "#cli/client.ts";
 import { UsageFault } from "#cli/exit.ts";
 import { object, text } from "#cli/json.ts";
@@ -81,16 +82,6 @@ export function readLocalAccess(file: string): LocalAccess | null {
     return url !== "" && token !== "" && Number.isSafeInteger(pid) ? { url, token, pid } : null;
   } catch {
     return null;
-  }
-}
-
-/** A process that may not be signalled is alive too: it belongs to someone else. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

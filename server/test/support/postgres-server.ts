@@ -12,10 +12,10 @@ import {
   symlinkSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import net from "node:net";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 
 export type PostgresOptions = {
   /** Where its data goes, in a folder of its own; as root this one is given to nobody. On a disk if fsync is to cost. */
@@ -145,13 +145,4 @@ async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void>
   const patience = setTimeout(() => child.kill("SIGQUIT"), STOP_MS_MAX);
   await ended;
   clearTimeout(patience);
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo; // a TCP server that listens has one
-  server.close();
-  await once(server, "close");
-  return port;
 }

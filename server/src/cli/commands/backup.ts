@@ -1,10 +1,8 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
+import { workOnBackup } from "#cli/backup-wish.ts";
 import { EXIT, type Exit } from "#cli/exit.ts";
-import { dataFolder } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { count, dateTime, grouped, paint, size, span } from "#cli/output.ts";
-import { ProgressLine } from "#cli/progress.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 
 export function backupCommand(world: World, answer: (exit: Exit) => void): Command {
@@ -29,20 +27,9 @@ export function backupCommand(world: World, answer: (exit: Exit) => void): Comma
 }
 
 async function run(world: World, [file = ""]: readonly string[], options: Options): Promise<Exit> {
-  const dataDir = await dataFolder(world, options);
   const { makeBackup } = await import("#app/backup.ts");
   const startMs = world.clock.monotonicMs();
-  const progress = new ProgressLine(world, "backup");
-  const made = await makeBackup({
-    dataDir,
-    file: resolve(world.cwd, file),
-    force: options.flag("force"),
-    clock: world.clock,
-    step: (says) => {
-      world.signal.throwIfAborted();
-      progress.tell(says);
-    },
-  }).finally(() => progress.end());
+  const made = await workOnBackup(world, file, options, "backup", makeBackup);
   const { about, blobsForgotten, blobsMissing } = made;
   const tookMs = world.clock.monotonicMs() - startMs;
   if (options.flag("json")) {

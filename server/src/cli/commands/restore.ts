@@ -1,10 +1,9 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { BackupWish } from "#app/backup-file.ts";
+import { workOnBackup } from "#cli/backup-wish.ts";
 import { EXIT, type Exit } from "#cli/exit.ts";
-import { dataFolder } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { count, dateTime, grouped, paint } from "#cli/output.ts";
-import { ProgressLine } from "#cli/progress.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 
 export function restoreCommand(world: World, answer: (exit: Exit) => void): Command {
@@ -25,19 +24,9 @@ export function restoreCommand(world: World, answer: (exit: Exit) => void): Comm
 }
 
 async function run(world: World, [file = ""]: readonly string[], options: Options): Promise<Exit> {
-  const dataDir = await dataFolder(world, options);
   const { restoreBackup } = await import("#app/restore.ts");
-  const progress = new ProgressLine(world, "restore");
-  const { about, parked, aside } = await restoreBackup({
-    dataDir,
-    file: resolve(world.cwd, file),
-    force: options.flag("force"),
-    clock: world.clock,
-    step: (says) => {
-      world.signal.throwIfAborted();
-      progress.tell(says);
-    },
-  }).finally(() => progress.end());
+  const work = async (wish: BackupWish) => ({ dataDir: wish.dataDir, ...(await restoreBackup(wish)) });
+  const { dataDir, about, parked, aside } = await workOnBackup(world, file, options, "restore", work);
   if (options.flag("json")) {
     sayJson(world, { dataDir, ...about, parked, aside });
     return EXIT.ok;
