@@ -1,8 +1,10 @@
 import {
   BACKLOG_BYTES_MAX,
   BACKLOG_UNITS_MAX,
+  BESIDE_FROM_UNITS,
   COMMIT_BYTES_MAX,
   COMMIT_UNITS_MAX,
+  COMMITS_MAX,
   GATHER_FROM_UNITS,
   GATHER_MS,
 } from "#engine/limits.ts";
@@ -13,17 +15,18 @@ import type { Counter, Histogram, Meter } from "#ports/meter.ts";
 import { type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts";
 
 /**
- * Group commit. Units that arrive while a commit is under way gather and go together in the next one, which begins as
- * soon as the last has ended. A lone unit goes at once. Under load, seen by the size of the last batch, the next one
- * waits a moment for company: a commit costs much the same for one unit as for fifty.
+ * Group commit. A lone unit goes at once. Units that arrive while a commit is under way gather, and go together when it
+ * has ended, or beside it when they are many: while the disk is waited for, the next batch is made ready, and whoever
+ * was in the first goes on meanwhile. Under load, seen by the size of the last batch, a small one waits a moment for
+ * company: a commit costs much the same for one unit as for fifty.
  *
- *     idle ──submit──▶ committing ──ended, nothing gathered──▶ idle
- *                        ▲   │
- *                        │   └──ended, more has gathered──▶ gathering (only if the last batch was large)
- *                        └──────────────────────────────────────┘ after GATHER_MS
+ *     submit ──none under way──▶ handed to the store ──answer──▶ verdicts
+ *        │                          ▲
+ *        ├──many wait──▶ beside ────┤ (at most COMMITS_MAX)
+ *        └──few wait──▶ gathering ──┘ after GATHER_MS, or when they have become many
  *
- * Units commit in the order in which they were submitted. If the store cannot commit a batch, every unit in it is
- * rejected with the store's fault: nothing of it was done. If it throws anything else, one of the units is malformed,
+ * Units are handed over in the order in which they were submitted. If the store cannot commit a batch, every unit in it
+ * is rejected with the store's fault: nothing of it was done. If it throws anything else, one of the units is malformed,
  * which is a bug of whoever made it: each is committed by itself, so that the others do not suffer.
  */
 export class Committer {
@@ -32,11 +35,12 @@ export class Committer {
   readonly #waiting: Pending[] = [];
   #head = 0;
   #waitingBytes = 0;
-  #committing = false;
+  #gathering = false;
+  #lastUnits = 0;
   /** Whether the store failed to do the last commit. */
   #failed = false;
-  /** When the commit under way was handed to the store, monotonic. */
-  #handedMs = Number.POSITIVE_INFINITY;
+  /** When each commit under way was handed to the store, monotonic; oldest first. */
+  readonly #handedMs: number[] = [];
   #idle: (() => void)[] = [];
   readonly #units: Histogram;
   readonly #seconds: Histogram;
@@ -62,7 +66,7 @@ export class Committer {
 
   /** False when the store could not do the last commit, or has been at one for longer than `patienceMs`. */
   goesWell(patienceMs: number): boolean {
-    return !this.#failed && this.#clock.monotonicMs() - this.#handedMs <= patienceMs;
+    return !this.#failed && this.#clock.monotonicMs() - (this.#handedMs[0] ?? Number.POSITIVE_INFINITY) <= patienceMs;
   }
 
   get waitingUnits(): number {
@@ -78,31 +82,53 @@ export class Committer {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ unit, bytes, resolve, reject });
       this.#waitingBytes += bytes;
-      if (!this.#committing) void this.#commitAll();
+      this.#advance();
     });
   }
 
   /** Resolves when nothing waits and nothing is under way. */
   drained(): Promise<void> {
-    if (!this.#committing) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  async #commitAll(): Promise<void> {
-    this.#committing = true;
-    let last = 0;
-    while (this.#head < this.#waiting.length) {
-      if (last >= GATHER_FROM_UNITS && this.waitingUnits < last) await sleep(this.#clock, GATHER_MS);
-      const batch = this.#take();
-      last = batch.length;
-      const startMs = this.#clock.monotonicMs();
-      this.#handedMs = startMs;
-      await this.#commit(batch);
-      this.#handedMs = Number.POSITIVE_INFINITY;
-      this.#units.observe(batch.length);
-      this.#seconds.observe((this.#clock.monotonicMs() - startMs) / 1000);
+  get #isIdle(): boolean {
+    return this.#handedMs.length === 0 && this.waitingUnits === 0;
+  }
+
+  /** Hands over what may go now. */
+  #advance(): void {
+    while (this.waitingUnits > 0) {
+      const areMany = this.waitingUnits >= BESIDE_FROM_UNITS;
+      const underWay = this.#handedMs.length;
+      if (underWay > 0 && !(areMany && underWay < COMMITS_MAX)) return;
+      if (!areMany && this.#lastUnits >= GATHER_FROM_UNITS && this.waitingUnits < this.#lastUnits) {
+        if (!this.#gathering) void this.#gather();
+        return;
+      }
+      void this.#hand(this.#take());
     }
-    this.#committing = false;
+  }
+
+  async #gather(): Promise<void> {
+    this.#gathering = true;
+    await sleep(this.#clock, GATHER_MS);
+    this.#gathering = false;
+    this.#lastUnits = 0;
+    this.#advance();
+  }
+
+  async #hand(batch: readonly Pending[]): Promise<void> {
+    this.#lastUnits = batch.length;
+    const startMs = this.#clock.monotonicMs();
+    this.#handedMs.push(startMs);
+    await this.#commit(batch);
+    this.#handedMs.splice(this.#handedMs.indexOf(startMs), 1);
+    this.#units.observe(batch.length);
+    this.#seconds.observe((this.#clock.monotonicMs() - startMs) / 1000);
+    this.#advance();
+    if (!this.#isIdle) return;
+    this.#lastUnits = 0;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 

@@ -86,9 +86,33 @@ const enqueue = (...jobs: readonly NewJob[]) => ({ jobs: jobs.map((one) => ({ jo
 describe("group commit", () => {
   test("a lone unit goes at once, and what arrives meanwhile goes together", async () => {
     const bench = new Bench();
-    const units = [...Array(50).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));
+    const units = [...Array(16).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));
     await bench.wait(Promise.all(units));
-    assert.deepEqual(bench.commits, [1, 49]);
+    assert.deepEqual(bench.commits, [1, 15]);
+  });
+
+  test("many go beside a commit that is under way, but never a third", async () => {
+    const clock = new ManualClock();
+    const handed: { units: number; answer: () => void }[] = [];
+    const store = openMemoryStore({ clock });
+    const commit = store.commit.bind(store);
+    store.commit = async (units) => {
+      await new Promise<void>((resolve) => handed.push({ units: units.length, answer: resolve }));
+      return commit(units);
+    };
+    const engine = new Engine({ store, clock, dice: seededDice(7), log: silentLog, meter: silentMeter });
+    const units = Promise.all([...Array(100).keys()].map((n) => engine.submit(enqueue(job(`j${n}`)))));
+    assert.deepEqual(
+      handed.splice(0).map(({ units: count, answer }) => (answer(), count)),
+      [1, 16],
+    );
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      handed.splice(0).map(({ units: count, answer }) => (answer(), count)),
+      [83],
+    );
+    await units;
+    assert.equal((await store.depths())[0]?.ready, 100);
   });
 
   test("a store that cannot commit is told to the door, and nothing was done", async () => {
@@ -136,7 +160,7 @@ describe("group commit", () => {
 
   test("more than may wait is refused at once, and taken again when there is room", async () => {
     const bench = new Bench();
-    const many = [...Array(20_002).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));
+    const many = [...Array(20_040).keys()].map((n) => bench.engine.submit(enqueue(job(`j${n}`))));
     const verdicts = await bench.wait(Promise.all(many));
     assert.ok(verdicts.some(({ kind }) => kind === "overloaded"));
     assert.equal((await bench.engine.submit(enqueue(job("later")))).kind, "committed");
@@ -404,7 +428,7 @@ describe("lanes", () => {
     await bench.pass(1_000);
     assert.equal(inHand, 6);
     await bench.pass(5_000);
-    assert.equal(inHand, 40);
+    assert.ok(inHand > 20 && inHand <= 40, `${inHand} in hand: more are brought when half of the hands are empty`);
   });
 
   test("a job whose consequences would find no hands is left in the store until they do", async () => {

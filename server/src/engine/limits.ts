@@ -2,6 +2,10 @@
 export const COMMIT_UNITS_MAX = 512;
 /** Text in one transaction, so that a few large requests do not make a commit of seconds. */
 export const COMMIT_BYTES_MAX = 16 * 1024 * 1024;
+/** Commits under way at once: while the disk is waited for, one more is made ready; more than two gain nothing. */
+export const COMMITS_MAX = 2;
+/** So many go beside a commit that is under way; fewer wait for its end, because each commit has a price of its own. */
+export const BESIDE_FROM_UNITS = 16;
 /** A batch of so many is load, and worth a wait for more; below it a unit never waits. */
 export const GATHER_FROM_UNITS = 8;
 /** How long it waits: the clock's shortest turn, which is a millisecond; a fraction of what it saves. */
