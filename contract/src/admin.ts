@@ -119,6 +119,25 @@ export const QueueReport = Type.Object(
   { title: "QueueReport" },
 );
 
+export const NodeReport = Type.Object(
+  {
+    workers: Type.Integer({ description: "Nodes that work the queues; each keeps to its part of rates and places" }),
+    nodes: Type.Array(
+      Type.Object({
+        id: Type.String({ description: "Made anew at each start; also in `application_name` of its connections" }),
+        role: Type.String({ description: "all, api or worker" }),
+        version: Type.String(),
+        started: EpochMs,
+        seen: EpochMs,
+        live: Type.Boolean({ description: "False: not heard of for ten seconds; its part has been taken over" }),
+        self: Type.Boolean({ description: "The node that answers" }),
+      }),
+    ),
+  },
+  { title: "NodeReport" },
+);
+export type NodeReport = Static<typeof NodeReport>;
+
 export const HeldReport = Type.Object(
   {
     restored: Type.Union(
@@ -212,7 +231,7 @@ export const ConsumerReport = Type.Object(
         partition: Type.Integer(),
         position: Type.Integer(),
         updated: EpochMs,
-        lagEvents: Type.Integer(),
+        lagEvents: Type.Integer({ description: "Events it has not seen yet; counting stops at 100 000" }),
         lagMs: Type.Integer({ description: "Age of the oldest event it has not seen (the iterator age)" }),
       }),
     ),

@@ -15,9 +15,10 @@ import {
   StandingClock,
   START_MS,
 } from "#conformance/store-world.ts";
+import type { Position } from "#domain/event.ts";
 import { LANES, type Job, type JobEnd } from "#domain/job.ts";
 import type { MessageStatus } from "#domain/message.ts";
-import { jobKeysOf, type Store, type Unit } from "#ports/store.ts";
+import { jobKeysOf, type JournalPage, type Store, type Unit, type Verdict } from "#ports/store.ts";
 
 /** Few names, so that random units meet each other. */
 const KEYS = ["a", "b", "c", "d"] as const;
@@ -39,7 +40,7 @@ type Draft = { readonly unit: Unit; readonly ends: { readonly held: number; read
 
 /**
  * Any sequence of commits, claims, waits and the rest leaves two stores in the same state, with the same answers on the
- * way. Fences are each store's own; what they refuse is compared.
+ * way. Fences and positions are each store's own; what fences refuse is compared, and the order of what was appended.
  */
 export function storesAgree(
   name: string,
@@ -56,7 +57,7 @@ export function storesAgree(
         await using right = await reference({ clock: two, at: `agreement-${count}` });
         const [leftSide, rightSide] = [new Side(left, one), new Side(right, two)];
         for (const next of steps) assert.deepEqual(plain(await leftSide.take(next)), plain(await rightSide.take(next)));
-        assert.deepEqual(plain(await stateOf(left)), plain(await stateOf(right)));
+        assert.deepEqual(plain(await leftSide.state()), plain(await rightSide.state()));
       }),
       { numRuns: runs },
     );
@@ -68,6 +69,8 @@ class Side {
   readonly #store: Store;
   readonly #clock: StandingClock;
   readonly #held: Job[] = [];
+  /** Of all that was ever appended, in order. */
+  readonly #positions: Position[] = [];
 
   constructor(store: Store, clock: StandingClock) {
     this.#store = store;
@@ -77,7 +80,7 @@ class Side {
   async take(next: Step): Promise<unknown> {
     switch (next.do) {
       case "commit":
-        return await this.#store.commit(next.units.map((one) => this.#unit(one)));
+        return await this.#commit(next.units);
       case "claim": {
         const jobs = await this.#store.claim([{ queue: QUEUE, lane: next.lane, limit: next.limit }], LEASE_MS);
         this.#held.push(...jobs);
@@ -95,7 +98,7 @@ class Side {
         return job === undefined ? null : await this.#store.release([job]);
       }
       case "trim":
-        return await this.#store.trimJournal(next.upTo, START_MS + 1, 5);
+        return await this.#store.trimJournal(this.#position(next.upTo), START_MS + 1, 5);
       case "forget": {
         const after = next.behind === null ? null : requestIdOf(next.behind);
         return await this.#store.trimRequests({ olderThanMs: START_MS + 1_000, after, limit: next.limit });
@@ -106,6 +109,40 @@ class Side {
         // All of them: which are first is each store's own.
         return await this.#store.park(1_000);
     }
+  }
+
+  async state(): Promise<unknown> {
+    return {
+      ...(await stateOf(this.#store)),
+      journal: this.#ranked(await this.#store.readJournal({ after: 0, limit: 999 })),
+      partition: this.#ranked(await this.#store.readJournal({ after: 0, limit: 3, partition: { index: 1, of: 3 } })),
+      behind: await Promise.all([0, 3, 99].map((rank) => this.#store.eventsBehind(this.#position(rank), 99))),
+    };
+  }
+
+  async #commit(drafts: readonly Draft[]): Promise<readonly Verdict[]> {
+    const verdicts = await this.#store.commit(drafts.map((one) => this.#unit(one)));
+    const { events } = await this.#store.readJournal({ after: this.#positions.at(-1) ?? 0, limit: 999 });
+    this.#positions.push(...events.map(({ position }) => position));
+    return verdicts;
+  }
+
+  /** The position of the n-th event, counted from 1; of those that are not there, behind all. */
+  #position(rank: number): Position {
+    return rank === 0 ? 0 : (this.#positions[rank - 1] ?? Number.MAX_SAFE_INTEGER);
+  }
+
+  /** As if positions had no gaps. */
+  #ranked({ events, upTo }: JournalPage): JournalPage {
+    const rank = (position: Position): number => this.#positions.indexOf(position) + 1;
+    return {
+      events: events.map((one) => ({
+        ...one,
+        position: rank(one.position),
+        id: one.id === `evt_${one.position}` ? `evt_${rank(one.position)}` : one.id,
+      })),
+      upTo: rank(upTo),
+    };
   }
 
   #unit({ unit, ends }: Draft): Unit {
@@ -121,7 +158,7 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value ?? null));
 }
 
-async function stateOf(store: Store): Promise<unknown> {
+async function stateOf(store: Store): Promise<Readonly<Record<string, unknown>>> {
   const messages = await store.messages([0, 1, 2, 3].map((n) => messageIdOf(n)));
   return {
     messages,
@@ -132,8 +169,6 @@ async function stateOf(store: Store): Promise<unknown> {
     depths: await store.depths(),
     parked: await store.parked(),
     parkedJobs: await store.parkedJobs({ after: { queue: QUEUE, lane: "transactional", key: "a" }, limit: 99 }),
-    journal: await store.readJournal({ after: 0, limit: 999 }),
-    partition: await store.readJournal({ after: 0, limit: 3, partition: { index: 1, of: 3 } }),
     documents: await store.listDocuments({ collection: "x", limit: 99 }),
     byTerm: await store.listDocuments({ collection: "x", term: ["t", "1"], order: "descending", limit: 99 }),
     once: await store.once(KEYS),

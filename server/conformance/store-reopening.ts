@@ -87,15 +87,15 @@ export function reopeningSentences(world: StoreWorld): void {
       const first = await world.open();
       if (!first.store.can.durable) return skipped(t, first, "nothing survives the end of the process");
       await commitOne(first.store, { events: [event("a"), event("b"), event("c")] });
-      assert.equal(await first.store.trimJournal(3, START_MS + 1, 9), 3);
+      const { last } = await first.store.journalBounds();
+      assert.equal(await first.store.trimJournal(last, START_MS + 1, 9), 3);
       await first.store[Symbol.asyncDispose]();
       await using second = await world.open(first.at);
-      assert.equal((await second.store.journalBounds()).last, 3);
+      assert.equal((await second.store.journalBounds()).last, last);
       await commitOne(second.store, { events: [event("d")] });
-      assert.deepEqual(
-        (await second.store.eventsOf("d", 9)).map(({ position }) => position),
-        [4],
-      );
+      const [position, ...others] = (await second.store.eventsOf("d", 9)).map((one) => one.position);
+      assert(position !== undefined && position > last && others.length === 0);
+      if (second.store.can.gapless) assert.equal(position, last + 1);
     });
 
     test("two nodes share the work: each job goes to one, and each sees the other's commits", async (t) => {

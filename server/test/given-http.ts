@@ -9,6 +9,7 @@ import { openMemoryStore } from "#drivers/memory/store.ts";
 import { systemClock } from "#drivers/system/clock.ts";
 import { systemSecrets } from "#drivers/system/secrets.ts";
 import { Engine } from "#engine/engine.ts";
+import { soleNode } from "#engine/nodes.ts";
 import { openRegistry } from "#observers/metrics/registry.ts";
 import type { Accept } from "#pipeline/accept.ts";
 import { HeldDesk } from "#pipeline/held-desk.ts";
@@ -52,6 +53,7 @@ export async function givenHouse(given: Given = {}) {
   const secrets = given.secrets ?? systemSecrets(new Uint8Array(32).fill(7));
   const blobs = given.blobs ?? openMemoryBlobStore({ clock });
   const publicUrl = "http://127.0.0.1:3300";
+  const nodes = given.nodes ?? soleNode({ id: "test", role: "all", version: "0.1.0" }, clock.nowMs());
   const pipeline =
     given.providers === undefined
       ? {
@@ -67,11 +69,13 @@ export async function givenHouse(given: Given = {}) {
           publicUrl: () => publicUrl,
           onUnknown: "retry",
           deadlines: { inMs: null, late: "drop" },
+          nodes,
         });
   await engine.start();
   const house: HttpHouse = {
     engine,
     store,
+    nodes,
     clock,
     dice,
     log,

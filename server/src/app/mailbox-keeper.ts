@@ -14,6 +14,8 @@ export class MailboxKeeper {
   readonly #engine: Engine;
   readonly #keepMax: number;
   #caught = 0;
+  /** Id of the newest, for what other nodes catch. */
+  #newest: string | null = null;
 
   constructor(engine: Engine, keepMax: number) {
     this.#engine = engine;
@@ -36,13 +38,17 @@ export class MailboxKeeper {
     this.#caught += items.length;
   };
 
-  /** Cuts the mailbox back now and then, until the engine stops. */
-  async trimAlways(): Promise<void> {
-    const { clock, log } = this.#engine.parts;
+  /**
+   * Cuts the mailbox back now and then, until the engine stops.
+   * @param leads of many nodes one is enough for it; it looks whoever has caught something.
+   */
+  async trimAlways(leads: () => boolean): Promise<void> {
+    const { clock, log, store } = this.#engine.parts;
     this.#caught = 1;
     while (!this.#engine.signal.aborted) {
       await sleep(clock, TRIM_EVERY_MS, this.#engine.signal);
-      if (this.#caught === 0 || this.#engine.signal.aborted) continue;
+      if (this.#engine.signal.aborted || !leads()) continue;
+      if (this.#caught === 0 && !(store.can.manyNodes && (await this.#othersCaught()))) continue;
       this.#caught = 0;
       try {
         await this.#trim();
@@ -50,6 +56,19 @@ export class MailboxKeeper {
         log.warn("The mailbox could not be cut back; the next round will", { error: errorText(fault) });
       }
     }
+  }
+
+  /** Whether the newest is another one than at the last look; true if the store cannot say. */
+  async #othersCaught(): Promise<boolean> {
+    const before = this.#newest;
+    try {
+      const ask = { collection: MAILBOX, order: "descending", limit: 1 } as const;
+      const [newest] = await this.#engine.parts.store.listDocuments(ask);
+      this.#newest = newest?.id ?? null;
+    } catch {
+      return true;
+    }
+    return this.#newest !== before;
   }
 
   async #trim(): Promise<void> {

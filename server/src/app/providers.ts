@@ -24,7 +24,10 @@ export async function openProviders(
   },
 ): Promise<readonly Provider[]> {
   const providers: Provider[] = [];
-  if (settings.smtpUrl !== null && !parts.dev) providers.push(await openSmtp(settings, settings.smtpUrl, parts.blobs));
+  if (settings.smtpUrl !== null && !parts.dev) {
+    const smtp = await openSmtp(settings, settings.smtpUrl, parts.blobs);
+    providers.push(settings.smtpRate === null ? smtp : paced(smtp, settings.smtpRate));
+  }
   const webhooks = settings.webhooks === "send" || (settings.webhooks === "auto" && providers.length > 0);
   if (webhooks && !parts.dev) {
     // Its HTTP client takes 13 MB, which an installation without webhooks need not spend.
@@ -52,6 +55,18 @@ function only(channel: Channel, mailbox: Provider): Provider {
     concurrencyMax: mailbox.concurrencyMax,
     send: (envelopes, report, signal) => mailbox.send(envelopes, report, signal),
     [Symbol.asyncDispose]: () => mailbox[Symbol.asyncDispose](),
+  };
+}
+
+/** A provider that is one destination, and to which at most so many go a second. */
+function paced(provider: Provider, perSecondMax: number): Provider {
+  return {
+    key: provider.key,
+    channels: provider.channels,
+    concurrencyMax: provider.concurrencyMax,
+    perSecondMax,
+    send: (envelopes, report, signal) => provider.send(envelopes, report, signal),
+    [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose](),
   };
 }
 

@@ -1,23 +1,23 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { leaveAddress } from "#app/local-address.ts";
+import { openStore } from "#app/open-store.ts";
 import { trimMemory } from "#app/trim-memory.ts";
 import { version } from "#app/version.ts";
 import { secretOf } from "#app/house-secrets.ts";
 import { MailboxKeeper } from "#app/mailbox-keeper.ts";
 import { openProviders } from "#app/providers.ts";
-import { blobsFolder, storeFile } from "#app/data-folder.ts";
-import { finishRestore } from "#app/restore.ts";
 import type { Settings } from "#config/settings.ts";
 import { openDirectory } from "#directory/directory.ts";
 import { openHttpDoor } from "#doors/http/door.ts";
-import { openFsBlobStore } from "#drivers/fs/blob-store.ts";
-import { openSqliteStore } from "#drivers/sqlite/open.ts";
 import { systemClock } from "#drivers/system/clock.ts";
 import { systemDice } from "#drivers/system/dice.ts";
 import { systemLog } from "#drivers/system/log.ts";
 import { MASTER_KEY_BYTES_MIN, systemSecrets } from "#drivers/system/secrets.ts";
+import { type Role, servesDoors } from "#domain/role.ts";
 import { Engine } from "#engine/engine.ts";
-import { keepUp } from "#engine/upkeep.ts";
+import { type Nodes, soleNode } from "#engine/nodes.ts";
+import { SharedNodes } from "#engine/shared-nodes.ts";
+import { keepUp, type Retention } from "#engine/upkeep.ts";
+import { gaugeNodes } from "#observers/metrics/node-gauges.ts";
 import { gaugeProcess } from "#observers/metrics/process-gauges.ts";
 import { openRegistry } from "#observers/metrics/registry.ts";
 import { gaugeStore } from "#observers/metrics/store-gauges.ts";
@@ -28,6 +28,11 @@ import type { Store } from "#ports/store.ts";
 
 export type RunningServer = {
   readonly url: string;
+  readonly role: Role;
+  /** Of this start; the other nodes know it by this. */
+  readonly nodeId: string;
+  /** Where everything is kept, in words. */
+  readonly store: string;
   /** The first API key, if this start made it; shown once and never again. */
   readonly firstKey: string | null;
   /** What carries each channel, for the lines at start. */
@@ -47,6 +52,8 @@ export type ServerOptions = {
 
 /** When starting is surely over, its leftovers are collected. */
 const TRIM_AFTER_MS = 1_000;
+/** Enough that no two nodes have the same. */
+const NODE_ID_BYTES = 6;
 /** Bytes of a token for this machine's own command line, made at each start. */
 const LOCAL_TOKEN_BYTES = 32;
 
@@ -57,15 +64,14 @@ const LOCAL_TOKEN_BYTES = 32;
  */
 export async function runServer(settings: Settings, options: ServerOptions): Promise<RunningServer> {
   await using parts = new AsyncDisposableStack();
-  const clock = systemClock();
   const dice = systemDice();
   const log = systemLog(settings.log, options.writeLog);
   const metrics = openRegistry();
 
-  await mkdir(settings.dataDir, { recursive: true, mode: 0o700 });
-  await finishRestore(settings.dataDir, clock);
-  const store = parts.use(await openSqliteStore({ path: storeFile(settings.dataDir), clock }));
-  const blobs = parts.use(await openFsBlobStore({ dir: blobsFolder(settings.dataDir), clock }));
+  const { role } = settings;
+  const nodeId = dice.hex(NODE_ID_BYTES);
+  const place = parts.use(await openStore(settings, systemClock(), log, nodeId));
+  const { store, blobs, clock } = place;
   const secrets = systemSecrets(
     Buffer.from(await secretOf({ store, dice, clock }, "seal", MASTER_KEY_BYTES_MIN), "base64url"),
   );
@@ -74,7 +80,11 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   gaugeStore(metrics, store, clock);
   gaugeProcess(metrics, lookAtProcess);
 
-  const engine = new Engine({ store, clock, dice, log, meter: metrics }, settings.backlogMax);
+  const engine = new Engine({ store, clock, dice, log, meter: metrics }, settings.backlogMax, role);
+  const self = { id: nodeId, role, version };
+  const shared = store.can.manyNodes ? new SharedNodes(engine, self) : null;
+  const nodes: Nodes = shared ?? soleNode(self, clock.nowMs());
+  gaugeNodes(metrics, nodes);
   const keeper = new MailboxKeeper(engine, settings.mailboxMax);
   const providers = await openProviders(settings, { ...options, blobs, clock, webhookSecret, keep: keeper.keep });
   for (const provider of providers) parts.use(provider);
@@ -92,27 +102,30 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     publicUrl,
     onUnknown: settings.onUnknown,
     deadlines: { inMs: settings.deadlineMs, late: settings.late },
+    nodes,
   });
   const directory = openDirectory(engine, secrets);
   // If a later step of opening fails, the engine must not go on behind our back.
-  parts.defer(() => engine.stop(0));
+  parts.defer(async () => {
+    await engine.stop(0);
+    await shared?.leave();
+  });
+  // Who else is there, and how far the queues have come, is known before anything is sent or accepted.
+  await shared?.join();
   await engine.start();
-  const firstKey = await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey));
+  const firstKey = servesDoors(role) ? await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey)) : null;
+  const leads = (): boolean => nodes.leads;
   const upkeep = Promise.all([
-    keepUp(engine, blobs, {
-      messagesAgeMaxMs: settings.messagesAgeMaxMs,
-      journalAgeMaxMs: settings.journalAgeMaxMs,
-      journalEventsMax: settings.journalEventsMax,
-      evenUnread: false,
-    }),
-    keeper.trimAlways(),
-    keepCollapsing(engine),
+    keepUp(engine, blobs, retentionOf(settings), leads),
+    keeper.trimAlways(leads),
+    keepCollapsing(engine, leads),
   ]);
 
   const door = await openHttpDoor(
     {
       engine,
       store,
+      nodes,
       accept: pipeline.accept,
       desk: pipeline.desk,
       held: pipeline.held,
@@ -134,8 +147,9 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     { port: settings.port, host: settings.host },
   );
   port = Number(new URL(door.url).port);
-  const localFile = join(settings.dataDir, "local.json");
-  await writeFile(localFile, JSON.stringify({ url: door.url, token: localToken, pid: process.pid }), { mode: 0o600 });
+  const address = { url: door.url, token: localToken, pid: process.pid };
+  // Commands have nothing to ask a worker.
+  const removeAddress = servesDoors(role) ? await leaveAddress(settings.dataDir, address, log) : null;
 
   const trim = clock.after(TRIM_AFTER_MS, trimMemory);
 
@@ -144,7 +158,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     trim.cancel();
-    await rm(localFile, { force: true });
+    await removeAddress?.();
     await door[Symbol.asyncDispose]();
     await engine.stop(settings.shutdownGraceMs);
     await upkeep;
@@ -152,11 +166,18 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   };
   return {
     url: door.url,
+    role,
+    nodeId,
+    store: place.says,
     firstKey,
     heldBack,
     carriers: providers.map((provider) => ({ provider: provider.key, channels: provider.channels })),
     close: () => (closing ??= close()),
   };
+}
+
+function retentionOf({ messagesAgeMaxMs, journalAgeMaxMs, journalEventsMax }: Settings): Retention {
+  return { messagesAgeMaxMs, journalAgeMaxMs, journalEventsMax, evenUnread: false };
 }
 
 async function heldBackIn(store: Store): Promise<RunningServer["heldBack"]> {

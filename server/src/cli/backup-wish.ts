@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { BackupWish } from "#app/backup-file.ts";
-import { dataFolder } from "#cli/load-settings.ts";
+import { sqliteFolder } from "#cli/load-settings.ts";
 import type { Options } from "#cli/options.ts";
 import { ProgressLine } from "#cli/progress.ts";
 import type { World } from "#cli/world.ts";
@@ -14,7 +14,7 @@ export async function workOnBackup<Done>(
   work: (wish: BackupWish) => Promise<Done>,
 ): Promise<Done> {
   const { clock, signal, cwd } = world;
-  const dataDir = await dataFolder(world, options);
+  const dataDir = await sqliteFolder(world, options);
   const progress = new ProgressLine(world, what);
   const step = (says: string): void => {
     signal.throwIfAborted();

@@ -67,6 +67,23 @@ export async function dataFolder(world: World, options: Options): Promise<string
   return given === null ? (await loadSettings(world, options)).settings.dataDir : resolve(world.cwd, given);
 }
 
+/**
+ * The same for commands that know folders only.
+ * @throws {OperatorFault} "config.invalid" when the store is Postgres, whose own tools do it.
+ */
+export async function sqliteFolder(world: World, options: Options): Promise<string> {
+  if (options.text("dataDir") !== null) return await dataFolder(world, options);
+  const { settings } = await loadSettings(world, options);
+  if (settings.databaseUrl === null) return settings.dataDir;
+  throw new OperatorFault(
+    "config.invalid",
+    `${SETTINGS.databaseUrl.env} is set: everything lies in Postgres, which is backed up with its own tools.\n` +
+      `  pg_dump --format=custom --schema=${settings.databaseSchema} --file=tidings.dump "$${SETTINGS.databaseUrl.env}"\n` +
+      `  pg_restore --dbname=URL tidings.dump, into an empty database, while no node runs\n` +
+      "To work on a data folder of SQLite all the same, name it: --data-dir FOLDER\n",
+  );
+}
+
 /** What `tidings.config.ts` exports, as `config` or as default; nothing when there is no such file. */
 async function readConfigFile(cwd: string): Promise<Readonly<Record<string, unknown>>> {
   const path = CONFIG_FILES.map((name) => join(cwd, name)).find((candidate) => existsSync(candidate));

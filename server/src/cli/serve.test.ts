@@ -42,6 +42,9 @@ function pretend(url: string, firstKey: string | null = null) {
     return {
       url,
       firstKey,
+      role: settings.role,
+      nodeId: "0a1b2c3d4e5f",
+      store: `SQLite in ${settings.dataDir}`,
       carriers: [{ provider: "mailbox", channels: ["email", "sms"] }],
       heldBack: null,
       close: async () => {

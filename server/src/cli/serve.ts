@@ -4,10 +4,16 @@ import { EXIT, type Exit } from "#cli/exit.ts";
 import { count, dateTime, paint, span } from "#cli/output.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import type { Settings } from "#config/settings.ts";
+import type { Role } from "#domain/role.ts";
 
 /** What the commands that serve need to know of a running server; `app/server.ts` has more. */
 export type Running = {
   readonly url: string;
+  readonly role: Role;
+  /** This start, as other nodes know it. */
+  readonly nodeId: string;
+  /** Where everything is kept, in words. */
+  readonly store: string;
   readonly firstKey: string | null;
   readonly carriers: readonly { readonly provider: string; readonly channels: readonly string[] }[];
   readonly heldBack: { readonly jobs: number; readonly backupMadeMs: number } | null;

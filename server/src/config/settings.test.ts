@@ -86,10 +86,22 @@ test("a complaint about a secret never repeats it", () => {
   }
 });
 
-test("Postgres is refused with a sentence, not a stack", () => {
-  const [found] = mistakes({ env: { TIDINGS_DATABASE_URL: "postgres://me:secret@db/tidings" } });
-  assert.match(found ?? "", /comes with a later version/);
-  assert.ok(!found?.includes("secret"));
+test("the store is SQLite unless a Postgres is named; anything else is refused without telling what was given", () => {
+  assert.equal(readSettings({ env: {} }).settings.databaseUrl, null);
+  for (const url of ["postgres://me:secret@db/tidings", "postgresql:///tidings?host=/run/postgresql"])
+    assert.equal(readSettings({ env: { TIDINGS_DATABASE_URL: url } }).settings.databaseUrl, url);
+  for (const url of ["mysql://me:secret@db/tidings", "sqlite", "db:5432"]) {
+    const [found = ""] = mistakes({ env: { TIDINGS_DATABASE_URL: url } });
+    assert.match(found, /^TIDINGS_DATABASE_URL must be a URL such as postgres:.* leave it out to use SQLite$/);
+    assert.doesNotMatch(found, /secret/);
+  }
+});
+
+test("a node with one half of the work needs a database that others can share", () => {
+  const [found = ""] = mistakes({ flags: { role: "worker" }, env: {} });
+  assert.match(found, /^TIDINGS_ROLE is worker, but SQLite belongs to one process/);
+  const env = { TIDINGS_ROLE: "api", TIDINGS_DATABASE_URL: "postgres://db/tidings" };
+  assert.equal(readSettings({ env }).settings.role, "api");
 });
 
 test("a secret may lie in a file", () => {

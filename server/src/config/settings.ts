@@ -101,10 +101,22 @@ function openSecret(text: string, readFile: SettingSources["readFile"]): { value
 
 /** Settings that make sense only with one another. */
 function together(read: Readonly<Record<string, unknown>>): readonly string[] {
+  return [...dkimMistakes(read), ...roleMistakes(read)];
+}
+
+function dkimMistakes(read: Readonly<Record<string, unknown>>): readonly string[] {
   const dkim = ["dkimDomain", "dkimSelector", "dkimPrivateKey"] as const;
   const absent = dkim.filter((name) => read[name] === null);
   if (absent.length === 0 || absent.length === dkim.length) return [];
   return [`DKIM needs all three: ${absent.map((name) => SETTINGS[name].env).join(" and ")} missing`];
+}
+
+function roleMistakes({ role, databaseUrl }: Readonly<Record<string, unknown>>): readonly string[] {
+  if (databaseUrl !== null || (role !== "api" && role !== "worker")) return [];
+  const { role: row, databaseUrl: database } = SETTINGS;
+  return [
+    `${row.env} is ${role}, but SQLite belongs to one process, which must do everything: set ${database.env}, or leave the role out`,
+  ];
 }
 
 function unknownFileKeys(file: Readonly<Record<string, unknown>>): readonly string[] {

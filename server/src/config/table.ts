@@ -82,6 +82,16 @@ export const SETTINGS = {
     reason: "Prometheus usually scrapes from inside; the figures hold no names and no words of messages.",
     group: "Serving",
   }),
+  role: always({
+    env: "TIDINGS_ROLE",
+    flag: "role",
+    kind: oneOf("all", "api", "worker"),
+    default: "all",
+    summary: "what this node does; api or worker need Postgres",
+    reason:
+      "`api` serves every door and leaves the work to others, `worker` works the queues and serves /health, /ready and /metrics only, `all` does both. Any number of each, on one database.",
+    group: "Serving",
+  }),
   shutdownGraceMs: always({
     env: "TIDINGS_SHUTDOWN_GRACE_MS",
     flag: "shutdown-grace-ms",
@@ -102,18 +112,35 @@ export const SETTINGS = {
     reason: "All state in one folder: to back up, to move, to delete. Local disk only; SQLite's locks fail on NFS.",
     group: "Keeping",
   }),
-  databaseUrl: always({
+  databaseUrl: maybe({
     env: "TIDINGS_DATABASE_URL",
     flag: "database",
-    kind: checked(words("`sqlite`"), "`sqlite`", (text) => {
-      if (text === "sqlite") return null;
-      if (!/^postgres(ql)?:/.test(text)) return "must be sqlite";
-      return "names a Postgres database, which comes with a later version; leave it out to use SQLite";
-    }),
-    default: "sqlite",
-    summary: "the store; only sqlite in this version",
-    reason: "Reserved: `postgres://…` for many nodes comes with a later version and is refused until then.",
+    kind: postgresUrl(),
+    absent: "SQLite in the data folder",
+    summary: "Postgres, for many nodes: postgres://user:pass@host:port/database",
+    reason:
+      "One process on SQLite needs nothing else and is the fastest for one machine. Give every node the same database when one machine is not enough; see docs/nodes.md. Postgres 15 to 18, directly or through PgBouncer.",
     secret: true,
+    group: "Keeping",
+  }),
+  databaseConnections: always({
+    env: "TIDINGS_DATABASE_CONNECTIONS",
+    flag: "database-connections",
+    kind: wholeNumber(2, 200, "connections"),
+    default: "10",
+    summary: "connections of one node to Postgres, at most",
+    reason:
+      "Commits need two, the rest answers reads side by side; four more listen, tell the time and carry attachments. Postgres allows 100 in all unless told otherwise, which is room for six nodes.",
+    group: "Keeping",
+  }),
+  databaseSchema: always({
+    env: "TIDINGS_DATABASE_SCHEMA",
+    flag: "database-schema",
+    kind: words("a name of up to 48 small letters, digits and _", /^[a-z_][a-z0-9_]{0,47}$/),
+    default: "tidings",
+    summary: "the schema in Postgres that holds all tables",
+    reason:
+      "Everything lies in one schema of its own, so that a database can be shared, also by several installations.",
     group: "Keeping",
   }),
   messagesAgeMaxMs: always({
@@ -172,6 +199,16 @@ export const SETTINGS = {
     reason:
       "`smtps://` is TLS from the first byte. Parameters: `tls=opportunistic|require|never`, `pool=10`; see docs/start.md.",
     secret: true,
+    group: "Sending",
+  }),
+  smtpRate: maybe({
+    env: "TIDINGS_SMTP_RATE",
+    flag: "smtp-rate",
+    kind: wholeNumber(1, 1_000_000, "mails a second"),
+    absent: "as fast as the server takes them",
+    summary: "most mails a second, of all nodes together",
+    reason:
+      "For servers and contracts with a limit. Login codes pass before campaigns; what finds no place waits in the store, with its patience untouched.",
     group: "Sending",
   }),
   smtpClient: always({
@@ -263,7 +300,7 @@ export const SETTINGS = {
     env: "TIDINGS_WEBHOOK_SECRET",
     flag: "webhook-secret",
     kind: words("`whsec_` and 24 to 64 bytes in base64", /^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/),
-    absent: "generated and kept in the data folder",
+    absent: "generated and kept in the store",
     summary: "signs webhook calls (Standard Webhooks)",
     reason: "Receivers check it; give it when several servers must sign alike.",
     secret: true,
@@ -310,6 +347,21 @@ type ValueOf<Row> = Row extends { readonly kind: Kind<infer T>; readonly default
 
 /** Every setting, read and checked. Durations and ages are in ms; `null` is told by each row's `absent`. */
 export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]> };
+
+/** Never quoted in a complaint: it holds a password. */
+function postgresUrl(): Kind<string> {
+  const says = "URL, `postgres://…`";
+  return {
+    says,
+    parse: (text) => {
+      const parsed = URL.canParse(text) ? new URL(text) : null;
+      if (parsed?.protocol === "postgres:" || parsed?.protocol === "postgresql:") return { value: text };
+      return {
+        problem: "must be a URL such as postgres://user:password@host:5432/database; leave it out to use SQLite",
+      };
+    },
+  };
+}
 
 /** PEM text with real or written line breaks. */
 function pem(): Kind<string> {

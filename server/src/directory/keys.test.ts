@@ -73,6 +73,14 @@ test("the first start makes a key and shows it, later ones do not", async () => 
   assert.equal((await given.directory.keys.list()).length, 1);
 });
 
+test("of nodes that start together, one makes the first key and shows it", async () => {
+  const { directory, types } = givenDirectory();
+  const made = await Promise.all([1, 2, 3].map(() => directory.keys.ensureFirstKey(null)));
+  const shown = made.map((each) => (each.kind === "done" ? each.value : each.kind));
+  assert.equal(shown.filter((key) => key !== null).length, 1);
+  assert.deepEqual(await types(), ["key.created"]);
+});
+
 test("when every key was revoked, the next start makes one again", async () => {
   const given = givenDirectory();
   const { id } = await created(given, "only", ["full"]);

@@ -30,6 +30,11 @@ const SHOWN_CHARS = 12;
 /** As the HTTP door names the caller in logs and lanes. */
 const KEY_ID_CHARS = 12;
 
+/** Holds one mark, by which nodes that start together agree on who makes the first key. */
+const FIRST_KEY = "first_key";
+
+type KeyWish = Pick<KeyBody, "name" | "scopes" | "origin">;
+
 export type Key = Omit<KeyBody, "origin"> & { readonly id: string };
 
 /** API keys: kept as digests, shown once. */
@@ -87,12 +92,7 @@ export class Keys {
    * @returns the key that was made, to be shown once; null when none had to be made.
    */
   async ensureFirstKey(given: string | null): Promise<Changed<string | null>> {
-    const documents = await this.#documents();
-    if (given === null) {
-      if (documents.some((document) => toKey(document).revokedMs === null)) return { kind: "done", value: null };
-      const made = await this.create({ name: "first key", scopes: ["full"] });
-      return made.kind === "done" ? { kind: "done", value: made.value.secret } : made;
-    }
+    if (given === null) return await this.#makeFirstKey();
     const digest = this.#secrets.digest(given);
     const { clock } = this.#engine.parts;
     const ended = await change(this.#engine, async (): Promise<Decision<null>> => {
@@ -108,16 +108,27 @@ export class Keys {
     return put.kind === "done" ? { kind: "done", value: null } : put;
   }
 
-  #put(
-    secret: string,
-    {
-      name,
-      scopes,
-      origin: kind,
-    }: { readonly name: string; readonly scopes: readonly string[]; readonly origin: KeyBody["origin"] },
-    origin: Origin,
-  ): Promise<Changed<Key>> {
+  /** Of several nodes that start together, one makes the key; the others find it made. */
+  async #makeFirstKey(): Promise<Changed<string | null>> {
     const { store, clock } = this.#engine.parts;
+    const secret = this.#newSecret();
+    const mark = { collection: FIRST_KEY, id: "made" };
+    return await change(this.#engine, async (): Promise<Decision<string | null>> => {
+      // Read first: who commits between this and the next look makes us look again.
+      const [before = null] = await store.documents([mark]);
+      const changes = noChanges();
+      if ((await this.#documents()).some((document) => bodyOf(document).revokedMs === null))
+        return write(changes, null);
+      const nowMs = clock.nowMs();
+      changes.expect.push(unchanged(mark, before));
+      changes.puts.push({ ...mark, body: "{}", when: "always", nowMs });
+      this.#add(changes, secret, { name: "first key", scopes: ["full"], origin: "created" }, NO_ORIGIN);
+      return write(changes, secret);
+    });
+  }
+
+  #put(secret: string, wish: KeyWish, origin: Origin): Promise<Changed<Key>> {
+    const { store } = this.#engine.parts;
     const key = { collection: KEYS, id: this.#secrets.digest(secret) };
     return change(
       this.#engine,
@@ -125,18 +136,24 @@ export class Keys {
         const [before = null] = await store.documents([key]);
         const changes = noChanges();
         if (before !== null && bodyOf(before).revokedMs === null) return write(changes, toKey(before));
-        const nowMs = clock.nowMs();
-        // A short key that somebody chose must not be shown by its beginning.
-        const prefix = secret.slice(0, Math.min(SHOWN_CHARS, Math.floor(secret.length / 3)));
-        const body: KeyBody = { name, scopes, createdMs: nowMs, prefix, revokedMs: null, origin: kind };
         changes.expect.push(unchanged(key, before));
-        changes.puts.push({ ...key, body: JSON.stringify(body), when: "always", nowMs });
-        const id = keyId(key.id);
-        changes.events.push(happened("key.created", `key:${id}`, { name, scopes }, { nowMs, origin }));
-        return write(changes, { id, name, scopes, createdMs: nowMs, prefix, revokedMs: null });
+        return write(changes, this.#add(changes, secret, wish, origin));
       },
       origin,
     );
+  }
+
+  #add(changes: ReturnType<typeof noChanges>, secret: string, wish: KeyWish, origin: Origin): Key {
+    const nowMs = this.#engine.parts.clock.nowMs();
+    const { name, scopes } = wish;
+    // A short key that somebody chose must not be shown by its beginning.
+    const prefix = secret.slice(0, Math.min(SHOWN_CHARS, Math.floor(secret.length / 3)));
+    const body: KeyBody = { name, scopes, createdMs: nowMs, prefix, revokedMs: null, origin: wish.origin };
+    const key = { collection: KEYS, id: this.#secrets.digest(secret) };
+    changes.puts.push({ ...key, body: JSON.stringify(body), when: "always", nowMs });
+    const id = keyId(key.id);
+    changes.events.push(happened("key.created", `key:${id}`, { name, scopes }, { nowMs, origin }));
+    return { id, name, scopes, createdMs: nowMs, prefix, revokedMs: null };
   }
 
   async #documents(): Promise<readonly Document[]> {

@@ -4,6 +4,8 @@ export const OPERATOR_FAULTS = {
   "store.locked": "Another Tidings process works on this data folder; stop it or choose another folder.",
   "store.newer": "The data was written by a newer Tidings; start that version or restore a backup.",
   "store.corrupt": "The database file is damaged; restore a backup.",
+  "store.unfit": "Tidings needs Postgres 15 or newer with the encoding UTF8; name such a database.",
+  "store.unreachable": "See that Postgres runs, and that host, database, user and password of its URL are right.",
   "store.missing": "Nothing was ever kept in this data folder; name the right one with --data-dir.",
   "store.exists": "Choose an empty data folder, or say --force: the store that is there is moved aside, not deleted.",
   "backup.exists": "Name another file, or say --force to replace a backup.",

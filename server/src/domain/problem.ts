@@ -39,7 +39,7 @@ export const FAULTS = {
   "overloaded": { status: 429, hint: "Too much waits to be stored; try again after Retry-After." },
   "store.unavailable": {
     status: 503,
-    hint: "The store cannot commit now (full disk, locked file); nothing was kept. Try again after Retry-After.",
+    hint: "The store cannot commit now (full disk, locked file, database away); nothing was kept. Try again after Retry-After.",
   },
   "stopping": { status: 503, hint: "The server is shutting down; try again after Retry-After." },
   "internal": { status: 500, hint: "A fault of ours; the log has an entry with the same request id." },

@@ -9,6 +9,7 @@ import type { Decision, Stage } from "#engine/stage.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { NewEvent } from "#domain/event.ts";
 import type { Job, Lane, ParkedJob } from "#domain/job.ts";
+import { type Role, servesDoors, worksQueues } from "#domain/role.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
@@ -40,6 +41,7 @@ export type Overloaded = { readonly kind: "overloaded"; readonly retryAfterMs: n
  */
 export class Engine {
   readonly parts: EngineParts;
+  readonly #role: Role;
   readonly #committer: Committer;
   readonly #backlog: Backlog;
   readonly #runner: Runner;
@@ -52,17 +54,31 @@ export class Engine {
   #trial: Promise<boolean> | null = null;
   #quietUntilMs = 0;
 
-  /** @param jobsMax jobs in the store beyond which doors refuse new ones. */
-  constructor(parts: EngineParts, jobsMax: number = Number.POSITIVE_INFINITY) {
+  /**
+   * @param jobsMax jobs in the store beyond which doors refuse new ones.
+   * @param role `api`: stages get no hands and nothing is claimed; what is accepted is enqueued ready, for workers.
+   */
+  constructor(parts: EngineParts, jobsMax: number = Number.POSITIVE_INFINITY, role: Role = "all") {
     this.parts = parts;
+    this.#role = role;
     this.#backlog = new Backlog(parts, jobsMax);
     this.#committer = new Committer(parts.store, parts.clock, parts.meter);
+    const lateEnds = parts.meter.counter(
+      "tidings_late_ends_total",
+      "Ends of jobs that were refused: the lease was over, and somebody else had the job, or it had ended already.",
+      {},
+    );
     this.#runner = new Runner(parts.store, {
       clock: parts.clock,
       dice: parts.dice,
       log: parts.log,
       signal: this.#stop.signal,
-      commit: (draft) => this.commit(draft),
+      works: worksQueues(role),
+      commit: async (draft) => {
+        const verdict = await this.commit(draft);
+        if (verdict.kind === "fenced") lateEnds.add(1);
+        return verdict;
+      },
       release: async (job) => {
         await parts.store.release([job]);
         this.#runner.notify(job.queue, job.lane);
@@ -92,9 +108,20 @@ export class Engine {
     return this.#runner.turn(queue, lane, share);
   }
 
+  /** The present turn of each `queue/lane`, for the other nodes. */
+  turns(): Readonly<Record<string, number>> {
+    return this.#runner.turns();
+  }
+
+  /** What another node says of its turns. */
+  learnTurns(turns: Readonly<Record<string, number>>): void {
+    this.#runner.learnTurns(turns);
+  }
+
   async start(): Promise<void> {
     await this.#runner.start();
-    this.#watching = this.#backlog.watch(this.#stop.signal);
+    // Counting is for those who may refuse.
+    if (servesDoors(this.#role)) this.#watching = this.#backlog.watch(this.#stop.signal);
   }
 
   /**

@@ -6,13 +6,19 @@ import { FAIR_SHARES_MAX } from "#engine/limits.ts";
  * another share's single job gets the present turn and is next.
  *
  * The present is the highest turn that has been claimed. After a restart it is learned from the first claims, whose
- * turns are those of the backlog.
+ * turns are those of the backlog. Of many nodes each has a clock of its own, and they tell each other the present with
+ * every beat (`shared-nodes.ts`), so that a node which claims nothing, or has just come, does not overtake.
  *
  * @see P. Goyal et al., "Start-time Fair Queuing", SIGCOMM 1996
  */
 export class FairClock {
   #now = 0;
   readonly #next = new Map<string, number>();
+
+  /** The highest turn that has been served. */
+  get present(): number {
+    return this.#now;
+  }
 
   /** The turn of the share's next job. */
   turn(share: string): number {

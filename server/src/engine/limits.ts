@@ -20,6 +20,8 @@ export const OVERLOAD_RETRY_AFTER_MS = 1_000;
 export const BESIDE_MS = 2_000;
 /** How long a claimed job is ours without a heartbeat: longer than any pause of a healthy process. */
 export const LEASE_MS = 30_000;
+/** How long whoever holds it believes so: less, because another node may take it by a clock that is somewhat ahead. */
+export const HOLD_MS = LEASE_MS - 2_000;
 /** How often leases are extended: one beat may always be lost, mostly two. */
 export const HEARTBEAT_MS = 10_000;
 /** How long the engine sleeps at most before it looks again by itself, in case a wake was missed. */

@@ -12,10 +12,11 @@ import type { ClaimAsk, Store } from "#ports/store.ts";
 
 /**
  * Brings jobs from the store into the hands of the stages, and keeps their leases. Three loops, none of which polls
- * while nothing happens:
+ * hard while nothing happens:
  *
  * - *claim*: asks for each queue and lane that may have something ready and has empty hands, transactional first;
- * - *due*: sleeps until the next job is due, then makes it ready (timers, retries, leases of the dead);
+ * - *due*: sleeps until the next job is due, then makes it ready (timers, retries, leases of the dead); with other nodes
+ *   on the same store it asks for ready jobs now and then, in case their word was lost;
  * - *heartbeat*: extends the leases of what has been in hand for a while.
  */
 export class Runner {
@@ -32,6 +33,8 @@ export class Runner {
   #notedMs = Number.POSITIVE_INFINITY;
   #waking: Promise<void> | null = null;
   readonly #loops: Promise<void>[] = [];
+  /** When all ready jobs were last asked for because time had passed, monotonic. */
+  #lookedMs = 0;
   /** Whether the grace period at shutdown is over, and with it the heartbeat. */
   #drained = false;
 
@@ -50,8 +53,12 @@ export class Runner {
     return runner;
   }
 
-  /** Resolves after the first claims, so that a backlog is in line before new work comes in. */
+  /**
+   * Resolves after the first claims, so that a backlog is in line before new work comes in. Does nothing on a node that
+   * works no queue.
+   */
   async start(): Promise<void> {
+    if (!this.#house.works) return;
     this.#started = true;
     this.#store.onWake(() => this.notifyAll());
     await this.#wake();
@@ -73,6 +80,21 @@ export class Runner {
 
   turn(queue: string, lane: Lane, share: string): number {
     return this.#stages.get(queue)?.turn(lane, share) ?? 0;
+  }
+
+  /** The present turn of each `queue/lane` that has come further than its beginning. */
+  turns(): Readonly<Record<string, number>> {
+    const turns: Record<string, number> = {};
+    for (const [queue, stage] of this.#stages)
+      for (const lane of LANES)
+        if (stage.turns[lane].present > 0) turns[`${queue}/${lane}`] = stage.turns[lane].present;
+    return turns;
+  }
+
+  /** What another node says of its turns. */
+  learnTurns(turns: Readonly<Record<string, number>>): void {
+    for (const [queue, stage] of this.#stages)
+      for (const lane of LANES) stage.turns[lane].served(turns[`${queue}/${lane}`] ?? 0);
   }
 
   /** What the dead job's stage wants to be committed with its new life; null when it has no such wish. */
@@ -192,13 +214,21 @@ export class Runner {
     try {
       for (;;) {
         const { woken, nextDueMs } = await this.#store.wakeDue(WAKE_BATCH_MAX);
-        if (woken > 0) this.notifyAll();
+        if (woken > 0 || this.#isTimeToLook()) this.notifyAll();
         if (woken < WAKE_BATCH_MAX || signal.aborted) return nextDueMs ?? Number.MAX_SAFE_INTEGER;
       }
     } catch (fault) {
       log.error("Due jobs could not be woken; trying again", { error: errorText(fault) });
       return clock.nowMs() + 500;
     }
+  }
+
+  /** Other nodes make jobs ready, too, and their word of it may be lost. */
+  #isTimeToLook(): boolean {
+    const nowMs = this.#house.clock.monotonicMs();
+    if (!this.#store.can.manyNodes || nowMs - this.#lookedMs < LOOK_AGAIN_MS) return false;
+    this.#lookedMs = nowMs;
+    return true;
   }
 
   async #heartbeat(): Promise<void> {

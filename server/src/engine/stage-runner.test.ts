@@ -198,7 +198,7 @@ test("a lease is counted from when it was asked for, however late the answer com
   });
   await house.enqueue("a");
   await house.pass(80_000);
-  assert.deepEqual(held, [...Array<boolean>(10).fill(true), ...Array<boolean>(5).fill(false)]);
+  assert.deepEqual(held, [...Array<boolean>(8).fill(true), ...Array<boolean>(7).fill(false)]);
 });
 
 test("who listens to commits is told also when the answer was lost", async () => {

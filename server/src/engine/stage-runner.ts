@@ -1,7 +1,7 @@
 import type { Draft, DraftEffects, DraftJob } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import type { FairClock } from "#engine/fair-clock.ts";
-import { BESIDE_MS, LEASE_MS, STORE_REST_MS } from "#engine/limits.ts";
+import { BESIDE_MS, HOLD_MS, STORE_REST_MS } from "#engine/limits.ts";
 import type { HandedJob, Stage, StageContext, StageEnd, StageResult } from "#engine/stage.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
@@ -17,6 +17,8 @@ export type StageHouse = {
   readonly dice: Dice;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** False: this node works no queue; its stages are known, give turns and say what else to commit. */
+  readonly works: boolean;
   /** Commits, trying until the store can; resolves with the verdict. */
   commit(draft: Draft): Promise<Verdict>;
   /** Gives a job back; whoever has a free hand takes it. */
@@ -50,6 +52,11 @@ export class StageRunner<Carry> {
   /** The turn of the next job of a share (a list, a tenant, a key) in a lane of this stage. */
   turn(lane: Lane, share: string): number {
     return this.#turns[lane].turn(share);
+  }
+
+  /** The present turn of each lane. */
+  get turns(): Readonly<Record<Lane, FairClock>> {
+    return this.#turns;
   }
 
   /** A job to enqueue that this stage would take at once if it has room, with what is already known about it. */
@@ -135,7 +142,7 @@ export class StageRunner<Carry> {
   }
 
   #reserve(lane: Lane): boolean {
-    if (this.free(lane) <= 0 || this.#house.signal.aborted) return false;
+    if (!this.#house.works || this.free(lane) <= 0 || this.#house.signal.aborted) return false;
     this.#taken[lane] += 1;
     return true;
   }
@@ -216,7 +223,7 @@ export class StageRunner<Carry> {
   #holds(job: Job): boolean {
     const held = this.#inHand.get(job.key);
     if (held?.ref.fence !== job.fence) return false;
-    return this.#house.clock.monotonicMs() < held.extendedMs + LEASE_MS;
+    return this.#house.clock.monotonicMs() < held.extendedMs + HOLD_MS;
   }
 
   async #finish(job: Job, result: StageResult): Promise<"committed" | "lost"> {

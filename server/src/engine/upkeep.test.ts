@@ -152,7 +152,7 @@ test("rounds follow each other by themselves, also when one has failed, until th
     if (fails) throw new StoreFault("store.busy", "Somebody holds a lock");
     return await trim(ask);
   };
-  const upkeep = keepUp(keeping.engine, keeping.blobs, RETENTION);
+  const upkeep = keepUp(keeping.engine, keeping.blobs, RETENTION, () => true);
   keeping.clock.advance(91 * DAY_MS);
   await keeping.quiet();
   assert.deepEqual(await keeping.has(id), WHOLE);
@@ -166,10 +166,28 @@ test("rounds follow each other by themselves, also when one has failed, until th
   await upkeep;
 });
 
+test("a node that does not lead leaves it to the one that does", async () => {
+  const keeping = new Keeping();
+  const id = await keeping.accept();
+  let leads = false;
+  const upkeep = keepUp(keeping.engine, keeping.blobs, RETENTION, () => leads);
+  keeping.clock.advance(91 * DAY_MS);
+  await keeping.quiet();
+  assert.deepEqual(await keeping.has(id), WHOLE);
+  leads = true;
+  keeping.clock.advance(60_000);
+  await keeping.quiet();
+  keeping.clock.advance(11 * 60_000);
+  await keeping.quiet();
+  assert.deepEqual(await keeping.has(id), GONE);
+  await keeping.engine.stop(0);
+  await upkeep;
+});
+
 test("while much expires, rounds follow each other within a second", async () => {
   const keeping = new Keeping();
   for (let n = 0; n < 100; n += 1) await keeping.accept();
-  const upkeep = keepUp(keeping.engine, keeping.blobs, RETENTION);
+  const upkeep = keepUp(keeping.engine, keeping.blobs, RETENTION, () => true);
   keeping.clock.advance(91 * DAY_MS);
   await keeping.quiet();
   const late = await keeping.accept();
@@ -188,4 +206,18 @@ test("while much expires, rounds follow each other within a second", async () =>
   assert.deepEqual(await keeping.has(late), WHOLE);
   await keeping.engine.stop(0);
   await upkeep;
+});
+
+test("a store that overestimates its events loses none that it may keep; with too many the oldest go", async () => {
+  const keeping = new Keeping();
+  const nowMs = keeping.clock.nowMs();
+  const event = { type: "t", subject: "s", timeMs: nowMs, data: "{}", traceparent: null };
+  await keeping.store.commit([{ events: Array.from({ length: 2_500 }, () => event) }]);
+  const bounds = keeping.store.journalBounds;
+  keeping.store.journalBounds = async () => ({ ...(await bounds()), events: 1e6 });
+  await tidy(keeping.engine, keeping.blobs, { ...RETENTION, journalEventsMax: 2_500 });
+  assert.equal(await keeping.store.eventsBehind(0, 9_999), 2_500);
+  await tidy(keeping.engine, keeping.blobs, { ...RETENTION, journalEventsMax: 1_200 });
+  const { first, last } = await bounds();
+  assert.deepEqual([first, last], [1_301, 2_500]);
 });

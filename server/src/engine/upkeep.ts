@@ -4,6 +4,7 @@ import { errorText } from "#engine/error-text.ts";
 import { sleep } from "#engine/sleep.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
+import type { Store } from "#ports/store.ts";
 
 /** How often the house is tidied; each round does a bounded amount of work. */
 const ROUND_MS = 60_000;
@@ -33,14 +34,26 @@ export type Retention = {
   readonly evenUnread: boolean;
 };
 
-/** Retention, forgotten idempotency keys, orphaned blobs: runs until the engine stops. */
-export async function keepUp(engine: Engine, blobs: BlobStore, retention: Retention): Promise<void> {
+/**
+ * Retention, forgotten idempotency keys, orphaned blobs: runs until the engine stops.
+ * @param leads one node is enough for it; nothing breaks if two believe that they are the one.
+ */
+export async function keepUp(
+  engine: Engine,
+  blobs: BlobStore,
+  retention: Retention,
+  leads: () => boolean,
+): Promise<void> {
   const { clock, log } = engine.parts;
   let round = FIRST_ROUND;
   let orphansMs = clock.monotonicMs();
   while (!engine.signal.aborted) {
     await sleep(clock, round.isBusy ? BUSY_ROUND_MS : ROUND_MS, engine.signal);
     if (engine.signal.aborted) return;
+    if (!leads()) {
+      round = FIRST_ROUND;
+      continue;
+    }
     try {
       round = { ...round, ...(await forget(engine, retention, round.after)) };
       if (clock.monotonicMs() - orphansMs < ROUND_MS) continue;
@@ -90,19 +103,25 @@ async function forget(engine: Engine, retention: Retention, after: RequestId | n
 /** @returns whether it found whole steps of work, as the other two do. */
 async function trimJournal(engine: Engine, retention: Retention): Promise<boolean> {
   const { store, clock } = engine.parts;
-  const { first, last } = await store.journalBounds();
+  const { last, events } = await store.journalBounds();
   const checkpoints = await store.checkpoints(null);
   const read = checkpoints.map(({ position }) => position).filter((position) => position < RETIRED);
   const readUpTo = retention.evenUnread || read.length === 0 ? last : Math.min(last, ...read);
-  const tooMany = last - first + 1 - retention.journalEventsMax;
-  const anyAgeUpTo = Math.min(readUpTo, first + tooMany - 1);
+  let tooMany = events > retention.journalEventsMax ? await countTooMany(store, retention.journalEventsMax) : 0;
   const olderThanMs = clock.nowMs() - retention.journalAgeMaxMs;
   for (let step = 0; step < STEPS_MAX; step += 1) {
-    const bySize = anyAgeUpTo >= first ? await store.trimJournal(anyAgeUpTo, Number.MAX_SAFE_INTEGER, STEP_ROWS) : 0;
+    const rows = Math.max(0, Math.min(tooMany, STEP_ROWS));
+    const bySize = rows > 0 ? await store.trimJournal(readUpTo, Number.MAX_SAFE_INTEGER, rows) : 0;
     const byAge = await store.trimJournal(readUpTo, olderThanMs, STEP_ROWS);
+    tooMany -= bySize + byAge;
     if (bySize < STEP_ROWS && byAge < STEP_ROWS) return step > 0;
   }
   return true;
+}
+
+/** Counted before anything is deleted by it: what the bounds say may be an estimate. No more than one round deletes. */
+async function countTooMany(store: Store, eventsMax: number): Promise<number> {
+  return (await store.eventsBehind(0, eventsMax + STEPS_MAX * STEP_ROWS)) - eventsMax;
 }
 
 async function sweep({ parts: { store } }: Engine): Promise<boolean> {

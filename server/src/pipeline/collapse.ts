@@ -132,12 +132,13 @@ function partsOf(id: string): { readonly kind: string; readonly order: string; r
   };
 }
 
-/** Removes what nobody will ask for any more, until the engine stops. */
-export async function keepCollapsing(engine: Engine): Promise<void> {
+/** Removes what nobody will ask for any more, until the engine stops; one node, that `leads`, is enough for it. */
+export async function keepCollapsing(engine: Engine, leads: () => boolean): Promise<void> {
   const { clock, log } = engine.parts;
   while (!engine.signal.aborted) {
     await sleep(clock, ROUND_MS, engine.signal);
     if (engine.signal.aborted) return;
+    if (!leads()) continue;
     try {
       await tidyCollapsing(engine);
     } catch (fault) {

@@ -88,14 +88,22 @@ export async function tryLeaf(
     },
     lane: work.plan.lane,
     mayGo: bounds.mayGo,
+    standings: person.standings,
   });
   if (passed.kind === "withdrawn") return "withdrawn";
-  const judge = new Judge(house, work, person, progress, leaf, before, way, provider, bounds.endMs);
+  const since =
+    passed.kind === "later" && passed.isPace === true ? paced(before, passed.atMs - house.clock.nowMs()) : before;
+  const judge = new Judge(house, work, person, progress, leaf, since, way, provider, bounds.endMs);
   if (passed.kind === "later") return only(judge.wait(passed.atMs, passed.reason, before.attempts));
   house.tally.tried(way.channel, provider.key, passed.kind);
   const rendered = judge.event("message.rendered", { title: words.rendered.title });
   const tried = judge.judge(passed);
   return passed.kind === "sent" ? { ...tried, events: [rendered, ...tried.events] } : tried;
+}
+
+/** Waiting for our own pace takes nothing of the patience with provider and channel. */
+function paced(leaf: LeafProgress, waitMs: number): LeafProgress {
+  return { ...leaf, sinceMs: leaf.sinceMs + waitMs, providerSinceMs: leaf.providerSinceMs + waitMs };
 }
 
 function only(leaf: LeafProgress): Tried {

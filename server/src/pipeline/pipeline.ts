@@ -1,13 +1,16 @@
 import type { Engine } from "#engine/engine.ts";
+import type { Nodes } from "#engine/nodes.ts";
 import type { DeadlineDefaults } from "#domain/deadline.ts";
 import { type Accept, Accepter } from "#pipeline/accept.ts";
 import { Desk } from "#pipeline/desk.ts";
 import { expandStage } from "#pipeline/expand.ts";
 import { HeldDesk } from "#pipeline/held-desk.ts";
+import { LastLook } from "#pipeline/last-look.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
 import { messageStage } from "#pipeline/message-stage.ts";
 import { Plans } from "#pipeline/plan.ts";
 import { Providers } from "#pipeline/providers.ts";
+import { Rests } from "#pipeline/rests.ts";
 import { Revocations } from "#pipeline/revocations.ts";
 import { Tally } from "#pipeline/tally.ts";
 import type { BlobStore } from "#ports/blob-store.ts";
@@ -24,16 +27,19 @@ export type PipelineParts = {
   readonly publicUrl: () => string;
   readonly onUnknown: "retry" | "hold";
   readonly deadlines: DeadlineDefaults;
+  readonly nodes: Nodes;
 };
 
 export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk; readonly held: HeldDesk };
 
 /** Joins the stages on an engine that has not started yet. */
 export function buildPipeline(parts: PipelineParts): Pipeline {
-  const { engine, blobs, secrets, publicUrl, onUnknown } = parts;
+  const { engine, blobs, secrets, publicUrl, onUnknown, nodes } = parts;
   const { store, clock, dice, log } = engine.parts;
   const plans = new Plans(store, blobs);
-  const providers = new Providers(parts.providers, { clock, dice, log, signal: engine.signal });
+  const rests = new Rests(nodes, clock);
+  const lastLook = store.can.manyNodes ? new LastLook(store, clock) : null;
+  const providers = new Providers(parts.providers, { clock, dice, log, signal: engine.signal, nodes, rests, lastLook });
   const revocations = new Revocations();
   const tally = new Tally(engine.parts.meter);
   engine.onCommitted((draft) => revocations.committed(draft));

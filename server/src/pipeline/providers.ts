@@ -1,9 +1,6 @@
 import { type Channel, isChannel } from "#domain/content.ts";
 import type { Content } from "#domain/content.ts";
-import { Gate } from "#pipeline/gate.ts";
-import type { Clock } from "#ports/clock.ts";
-import type { Dice } from "#ports/dice.ts";
-import type { Log } from "#ports/log.ts";
+import { Gate, type GateParts } from "#pipeline/gate.ts";
 import type { Provider } from "#ports/provider.ts";
 
 /** Gates kept; idle ones are forgotten beyond this. A webhook host has one each. */
@@ -12,12 +9,15 @@ const GATES_MAX = 2_000;
 /** The providers of this installation in order of priority, and the gates in front of their destinations. */
 export class Providers {
   readonly #all: readonly Provider[];
-  readonly #parts: { clock: Clock; dice: Dice; log: Log; signal: AbortSignal };
+  readonly #parts: GateParts;
   readonly #gates = new Map<string, Gate>();
 
-  constructor(all: readonly Provider[], parts: { clock: Clock; dice: Dice; log: Log; signal: AbortSignal }) {
+  constructor(all: readonly Provider[], parts: GateParts) {
     this.#all = all;
     this.#parts = parts;
+    parts.rests.onChange(() => {
+      for (const gate of this.#gates.values()) gate.heed();
+    });
   }
 
   /** What an entry of `routing` means: a channel with its providers, or one provider with its first channel. */
@@ -40,7 +40,7 @@ export class Providers {
     const key = `${provider.key} ${provider.destinationOf?.(content) ?? ""}`;
     let gate = this.#gates.get(key);
     if (gate === undefined) {
-      gate = new Gate(provider, this.#parts);
+      gate = new Gate(provider, key, this.#parts);
       this.#gates.set(key, gate);
       if (this.#gates.size > GATES_MAX) this.#forgetIdle();
     }

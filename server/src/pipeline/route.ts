@@ -25,6 +25,7 @@ import type { MessageReason, NewMessage } from "#domain/message.ts";
 import type { Leaf } from "#domain/routing.ts";
 import { type Plan, targetData } from "#pipeline/plan.ts";
 import type { Providers } from "#pipeline/providers.ts";
+import type { Standing } from "#pipeline/last-look.ts";
 import type { Revocations } from "#pipeline/revocations.ts";
 import type { Provider } from "#ports/provider.ts";
 import type { Store } from "#ports/store.ts";
@@ -47,6 +48,8 @@ export type Person = {
   /** What would revoke it, and the moment from which to look (`Revocations`). */
   readonly revocableBy: readonly string[];
   readonly routedAt: number;
+  /** The same for what other nodes commit: how it was when this was read (`LastLook`). */
+  readonly standings: readonly Standing[];
 };
 
 export type Way =
@@ -67,7 +70,18 @@ export async function route(
     store,
     addressKeys.map((id) => ({ collection: SUPPRESSIONS, id })),
   );
-  return people.map(({ addresses, ...person }) => ({ ...person, suppressions: suppressionsOf(addresses, suppressed) }));
+  return people.map(({ addresses, membership, ...person }) => ({
+    ...person,
+    suppressions: suppressionsOf(addresses, suppressed),
+    standings: [
+      ...(membership === null ? [] : [{ key: membership, isThere: true }]),
+      // What is suppressed already closes its own way; the others are judged by what comes anew.
+      ...addresses.flatMap(([, id]) => {
+        const key = { collection: SUPPRESSIONS, id };
+        return suppressed.has(`${SUPPRESSIONS} ${id}`) ? [] : [{ key, isThere: false }];
+      }),
+    ],
+  }));
 }
 
 /** Whether a way is open to this person, and if not, which rule closes it. */
@@ -165,7 +179,11 @@ async function readMany(store: Store, keys: readonly DocumentKey[]): Promise<Rea
   return found;
 }
 
-type Found = Omit<Person, "suppressions"> & { readonly addresses: readonly (readonly [Channel, string])[] };
+type Found = Omit<Person, "suppressions" | "standings"> & {
+  readonly addresses: readonly (readonly [Channel, string])[];
+  /** The subscription that it is sent for, while it is there. */
+  readonly membership: DocumentKey | null;
+};
 
 function personOf({ record, plan }: Work, known: ReadonlyMap<string, Document>, routedAt: number): Found {
   const { userId, listId } = record;
@@ -187,6 +205,7 @@ function personOf({ record, plan }: Work, known: ReadonlyMap<string, Document>, 
     revocableBy: [...(subscriptionKey === null ? [] : [subscriptionKey]), ...addresses.map(([, key]) => key)],
     routedAt,
     addresses,
+    membership: subscription === undefined ? null : { collection: SUBSCRIPTIONS, id: subscription.id },
   };
 }
 

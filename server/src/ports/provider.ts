@@ -22,6 +22,11 @@ export interface Provider extends AsyncDisposable {
   /** Most envelopes that may be under way at once; the caller never exceeds it. */
   readonly concurrencyMax: number;
   /**
+   * Most messages a second to one destination, by all nodes together; above 0. The caller never exceeds it by more than
+   * a tenth of a second's. Absent: as fast as it goes.
+   */
+  readonly perSecondMax?: number;
+  /**
    * What fails together, e.g. the host of a webhook: each destination has a breaker and a pace of its own. Absent: the
    * provider is one destination.
    */

@@ -17,6 +17,8 @@ export interface Store extends AsyncDisposable {
     readonly manyNodes: boolean;
     /** What was committed survives the end of the process. */
     readonly durable: boolean;
+    /** The positions of the journal have no gaps, but for what was trimmed. Elsewhere they only rise. */
+    readonly gapless: boolean;
   };
 
   /**
@@ -46,10 +48,12 @@ export interface Store extends AsyncDisposable {
   /** Oldest first. Of one subject, e.g. a message's history. */
   eventsOf(subject: string, limit: number): Promise<readonly RecordedEvent[]>;
   /**
-   * `first` is the oldest kept (0 if none), `last` the newest ever given, kept or not; `bytes` is an estimate of what the
-   * journal occupies.
+   * `first` is the oldest kept (0 if none), `last` the newest ever given, kept or not; `events` says how many are kept
+   * and `bytes` what they occupy, which both may be estimates. Cheap, however long the journal.
    */
-  journalBounds(): Promise<{ readonly first: Position; readonly last: Position; readonly bytes: number }>;
+  journalBounds(): Promise<JournalBounds>;
+  /** How many events a reader that stands at a position has still to read, exactly, counting no further than `atMost`. */
+  eventsBehind(position: Position, atMost: number): Promise<number>;
   /** Deletes up to `limit` of the oldest events that are at or before `upTo` and whose `timeMs` is before `olderThanMs`. */
   trimJournal(upTo: Position, olderThanMs: number, limit: number): Promise<number>;
   checkpoints(consumer: string | null): Promise<readonly Checkpoint[]>;
@@ -240,6 +244,13 @@ export type JournalPage = {
    * this has moved; at the end of the journal it does not move.
    */
   readonly upTo: Position;
+};
+
+export type JournalBounds = {
+  readonly first: Position;
+  readonly last: Position;
+  readonly events: number;
+  readonly bytes: number;
 };
 
 export type Checkpoint = {

@@ -266,8 +266,8 @@ export class Readers {
   /** Events that the slowest of them has still to read. */
   async lag(store: MemoryStore): Promise<number> {
     const checkpoints = await store.checkpoints(null);
-    const { last } = await store.journalBounds();
-    return last - Math.min(last, ...checkpoints.map(({ position }) => position));
+    const slowest = Math.min(...checkpoints.map(({ position }) => position));
+    return await store.eventsBehind(slowest, EVERYTHING);
   }
 
   /** Everybody has read everything, and nothing but poison was given up. */

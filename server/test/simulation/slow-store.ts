@@ -21,6 +21,7 @@ const READS = [
   "jobs",
   "depths",
   "journalBounds",
+  "eventsBehind",
   "trimJournal",
   "trimRequests",
   "unnamedBlobs",

@@ -32,6 +32,28 @@ test("a private Postgres keeps what is committed, syncs it, and takes its data a
   assert.deepEqual(readdirSync(home.path), []);
 });
 
+test("a Postgres that is killed or stopped has what was committed when it is up again, at the same address", {
+  skip,
+}, async () => {
+  using home = folder();
+  await using server = await startPostgres({ folder: home.path });
+  {
+    await using client = await connect(server.url);
+    await client.query("create table t (n int)");
+    await client.query("insert into t values (1)");
+    client.on("error", () => {});
+    await server.kill();
+  }
+  await assert.rejects(connect(server.url), /ECONNREFUSED/);
+  await server.up();
+  await server.down();
+  await assert.rejects(connect(server.url), /ECONNREFUSED/);
+  await server.up();
+  await using client = await connect(server.url);
+  const { rows } = await client.query("select n from t");
+  assert.deepEqual(rows, [{ n: 1 }]);
+});
+
 test("a Postgres that cannot start tells what it said", { skip }, async () => {
   using home = folder();
   await assert.rejects(startPostgres({ folder: home.path, settings: { fsync: "perhaps" } }), /"perhaps"|"fsync"/);

@@ -32,6 +32,12 @@ export type PostgresServer = AsyncDisposable & {
   readonly url: string;
   /** Of the postmaster; what serves connections are its children. */
   readonly pid: number;
+  /** Ends it as an operator would (fast shutdown). */
+  down(): Promise<void>;
+  /** SIGKILL, the postmaster and all its children: what was not synced by then is for the recovery. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data and port; resolves when it takes connections. */
+  up(): Promise<void>;
 };
 
 /** As root it refuses to run; nobody and nogroup of Debian, and of most others. */
@@ -66,8 +72,7 @@ export async function startPostgres({ folder, binDir, settings = {} }: PostgresO
   await promisify(execFile)(join(bin, "initdb"), initdb, { ...runAs, cwd: home });
 
   const logFile = join(home, "log");
-  for (let tryNumber = 1; ; tryNumber++) {
-    const port = await freePort();
+  const begin = async (port: number): Promise<Running | null> => {
     const all = { listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: "", ...settings };
     const args = ["-D", data, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
     const log = openSync(logFile, "w");
@@ -76,20 +81,76 @@ export async function startPostgres({ folder, binDir, settings = {} }: PostgresO
     alive.add(child);
     const ended = once(child, "exit").finally(() => alive.delete(child));
     const pid = await ready(child, join(data, "postmaster.pid"));
-    if (pid !== null) {
-      return {
-        url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-        pid,
-        [Symbol.asyncDispose]: async () => {
-          await stop(child, ended);
-          rmSync(home, { recursive: true, force: true });
-        },
-      };
-    }
+    if (pid !== null) return { child, ended, pid };
     await stop(child, ended);
-    const said = readFileSync(logFile, "utf8");
-    if (tryNumber === PORT_TRIES_MAX || !said.includes("could not bind"))
-      throw new Error(`no start: ${said.slice(-2_000)}`);
+    return null;
+  };
+  const said = (): string => readFileSync(logFile, "utf8");
+
+  for (let tryNumber = 1; ; tryNumber++) {
+    const port = await freePort();
+    const running = await begin(port);
+    if (running !== null) return server(port, home, running, begin, said);
+    if (tryNumber === PORT_TRIES_MAX || !said().includes("could not bind"))
+      throw new Error(`no start: ${said().slice(-2_000)}`);
+  }
+}
+
+type Running = { readonly child: ChildProcess; readonly ended: Promise<unknown>; readonly pid: number };
+
+function server(
+  port: number,
+  home: string,
+  first: Running,
+  begin: (port: number) => Promise<Running | null>,
+  said: () => string,
+): PostgresServer {
+  let { child, ended, pid } = first;
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    get pid() {
+      return pid;
+    },
+    down: () => stop(child, ended),
+    kill: async () => {
+      const children = await childrenOf(pid);
+      for (const one of [pid, ...children]) killNow(one);
+      await ended;
+      // It refuses to start while one of them still holds its memory.
+      while (children.some(isAlive)) await wait(LOOK_MS);
+    },
+    up: async () => {
+      const next = await begin(port);
+      if (next === null) throw new Error(`no start: ${said().slice(-2_000)}`);
+      ({ child, ended, pid } = next);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop(child, ended);
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="]);
+  const pairs = stdout.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []));
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -133,7 +194,8 @@ async function ready(child: ChildProcess, pidFile: string): Promise<number | nul
   const giveUpMs = performance.now() + START_MS_MAX;
   while (child.exitCode === null && child.signalCode === null && performance.now() < giveUpMs) {
     const lines = existsSync(pidFile) ? readFileSync(pidFile, "utf8").split("\n") : [];
-    if (lines[7]?.trim() === "ready") return Number(lines[0]);
+    // One that was killed has left its own.
+    if (Number(lines[0]) === child.pid && lines[7]?.trim() === "ready") return child.pid;
     await wait(LOOK_MS);
   }
   return null;
@@ -141,6 +203,7 @@ async function ready(child: ChildProcess, pidFile: string): Promise<number | nul
 
 /** Fast shutdown (SIGINT): connections are cut. Immediate (SIGQUIT) when that does not help. */
 async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGINT");
   const patience = setTimeout(() => child.kill("SIGQUIT"), STOP_MS_MAX);
   await ended;

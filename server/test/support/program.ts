@@ -115,9 +115,14 @@ export class Home implements AsyncDisposable {
     this.#env = { ...this.#env, ...more };
   }
 
-  /** Starts to serve, on a free port unless `env` names one. @throws {Error} with its log when it does not. */
-  async start(env: Env = {}): Promise<Program> {
-    const { child, ended, said } = this.#spawn(["start", "--json"], env);
+  /**
+   * Starts to serve, on a free port unless `env` names one.
+   *
+   * @param main of another version of the program.
+   * @throws {Error} with its log when it does not.
+   */
+  async start(env: Env = {}, main: string = MAIN): Promise<Program> {
+    const { child, ended, said } = this.#spawn(["start", "--json"], env, main);
     const url = await Promise.race([
       readyUrl(child, said),
       ended.then(({ code, signal }) => Promise.reject(new Error(`it ended (${code ?? signal}): ${said.err}`))),
@@ -152,8 +157,8 @@ export class Home implements AsyncDisposable {
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
-  #spawn(argv: readonly string[], env: Env) {
-    const [command = process.execPath, ...rest] = [...this.#before, process.execPath, MAIN, ...argv];
+  #spawn(argv: readonly string[], env: Env, main: string = MAIN) {
+    const [command = process.execPath, ...rest] = [...this.#before, process.execPath, main, ...argv];
     const child = spawn(command, rest, {
       cwd: this.dataDir,
       env: {
@@ -182,7 +187,12 @@ async function readyUrl(child: ChildProcess, said: Said): Promise<string> {
   const giveUp = AbortSignal.timeout(START_MS_MAX);
   while (child.stdout !== null) {
     const line = said.out.split("\n", 1)[0] ?? "";
-    if (line.length < said.out.length) return (JSON.parse(line) as { url: string }).url;
+    if (line.length < said.out.length) {
+      const { url } = JSON.parse(line) as { url?: string };
+      // With --json the reason why it does not start is written there as well.
+      if (url === undefined) throw new Error(`it did not start: ${line}`);
+      return url;
+    }
     await once(child.stdout, "data", { signal: giveUp });
   }
   throw new Error("broken invariant: standard output is a pipe");

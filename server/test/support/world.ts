@@ -3,11 +3,14 @@ import type { DeadlineDefaults } from "#domain/deadline.ts";
 import type { Json, JsonObject } from "#domain/json.ts";
 import type { SendMessage } from "#domain/notification.ts";
 import type { Outcome } from "#domain/outcome.ts";
+import type { Role } from "#domain/role.ts";
 import { openMemoryBlobStore } from "#drivers/memory/blob-store.ts";
 import { ManualClock } from "#drivers/memory/manual-clock.ts";
 import { seededDice } from "#drivers/memory/seeded-dice.ts";
 import { type MemoryStore, type MemoryStoreOptions, openMemoryStore } from "#drivers/memory/store.ts";
 import { Engine } from "#engine/engine.ts";
+import { type Nodes, soleNode } from "#engine/nodes.ts";
+import { SharedNodes } from "#engine/shared-nodes.ts";
 import type { Accepted } from "#pipeline/accept.ts";
 import { buildPipeline, type Pipeline } from "#pipeline/pipeline.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -61,6 +64,7 @@ function mortal(provider: Provider, life: Life): Provider {
     key: provider.key,
     channels: provider.channels,
     concurrencyMax: provider.concurrencyMax,
+    ...(provider.perSecondMax === undefined ? {} : { perSecondMax: provider.perSecondMax }),
     async send(envelopes, report, signal) {
       if (life.over) return new Promise<void>(() => {});
       await provider.send(envelopes, (index, outcome) => life.over || report(index, outcome), signal);
@@ -98,28 +102,37 @@ export type WorldOptions = {
   readonly faults?: MemoryStoreOptions["faults"];
   readonly onUnknown?: "retry" | "hold";
   readonly deadlines?: DeadlineDefaults;
+  /** One of many nodes on one store, under this name; the first of them, or one more on the store of another. */
+  readonly node?: { readonly id: string; readonly role?: Role; readonly beside?: World };
 };
 
 /** A whole Tidings without doors, on virtual time, in one thread. */
 export class World {
-  readonly clock = new ManualClock();
-  readonly blobs = openMemoryBlobStore({ clock: this.clock });
+  readonly clock: ManualClock;
+  readonly blobs: BlobStore;
   readonly dice: Dice;
   readonly #options: WorldOptions;
   readonly provider = new ScriptedProvider();
   store: MemoryStore;
   engine: Engine;
   pipeline: Pipeline;
+  nodes: Nodes;
   #life: { over: boolean } = { over: false };
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
     this.dice = seededDice(options.seed ?? 1);
-    this.store = openMemoryStore({
-      clock: this.clock,
-      ...(options.faults === undefined ? {} : { faults: options.faults }),
-    });
-    [this.engine, this.pipeline] = this.#build();
+    const { node, faults } = options;
+    this.clock = node?.beside?.clock ?? new ManualClock();
+    this.blobs = node?.beside?.blobs ?? openMemoryBlobStore({ clock: this.clock });
+    this.store =
+      node?.beside?.store.another() ??
+      openMemoryStore({
+        clock: this.clock,
+        manyNodes: node !== undefined,
+        ...(faults === undefined ? {} : { faults }),
+      });
+    [this.engine, this.pipeline, this.nodes] = this.#build();
   }
 
   static async start(options: WorldOptions = {}): Promise<World> {
@@ -128,14 +141,16 @@ export class World {
     return world;
   }
 
-  #build(): [Engine, Pipeline] {
+  #build(): [Engine, Pipeline, Nodes] {
     const { dice } = this;
     const life = { over: false };
     const clock = mortalClock(this.clock, life);
     this.#life = life;
     const store = this.#options.wrap?.(this.store, life) ?? this.store;
-    const { log = silentLog, meter = silentMeter, jobsMax } = this.#options;
-    const engine = new Engine({ store, clock, dice, log, meter }, jobsMax);
+    const { log = silentLog, meter = silentMeter, jobsMax, node } = this.#options;
+    const self = { id: node?.id ?? "world", role: node?.role ?? "all", version: "test" } as const;
+    const engine = new Engine({ store, clock, dice, log, meter }, jobsMax, self.role);
+    const nodes = node === undefined ? soleNode(self, clock.nowMs()) : new SharedNodes(engine, self);
     const pipeline = buildPipeline({
       engine,
       blobs: this.#options.wrapBlobs?.(this.blobs, life) ?? this.blobs,
@@ -144,8 +159,9 @@ export class World {
       publicUrl: () => "http://localhost:3300",
       onUnknown: this.#options.onUnknown ?? "retry",
       deadlines: this.#options.deadlines ?? { inMs: null, late: "drop" },
+      nodes,
     });
-    return [engine, pipeline];
+    return [engine, pipeline, nodes];
   }
 
   get dead(): boolean {
@@ -155,19 +171,20 @@ export class World {
   /** The process dies where it stands; what was committed lies in `store`. */
   die(): void {
     this.#life.over = true;
-    this.store = this.store.crash();
+    this.store = this.store.crash(this.store.can.manyNodes ? "kept" : "dropped");
   }
 
   /** The process dies where it stands; another one starts on what was committed, which `look` sees before. */
   async restart(look: (committed: MemoryStore) => Promise<void> = async () => {}): Promise<void> {
     if (!this.dead) this.die();
     await look(this.store);
-    [this.engine, this.pipeline] = this.#build();
+    [this.engine, this.pipeline, this.nodes] = this.#build();
     await this.start();
   }
 
   /** Starts the engine that has been built, and tells of it. */
   async start(): Promise<void> {
+    if (this.nodes instanceof SharedNodes) await this.settle(this.nodes.join());
     await this.settle(this.engine.start());
     this.#options.started?.(this.engine, this.#life);
   }
@@ -181,6 +198,7 @@ export class World {
     stopping.catch(() => {});
     while (!over) await this.pass(200, 100);
     await stopping;
+    if (this.nodes instanceof SharedNodes) await this.settle(this.nodes.leave());
   }
 
   send(message: Json, once: { readonly key: string; readonly fingerprint?: string } | null = null): Promise<Accepted> {

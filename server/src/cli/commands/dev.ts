@@ -35,12 +35,15 @@ export function devCommand(world: World, answer: (exit: Exit) => void): Command 
 
 /** @param run starts the server; handed in by tests. */
 export async function dev(world: World, options: Options, run = runRealServer): Promise<Exit> {
-  const { settings, notes } = await loadSettings(world, options, {
+  const loaded = await loadSettings(world, options, {
     apiKey: DEV_KEY,
     dataDir: join(SETTINGS.dataDir.default, DEV_FOLDER),
     log: "pretty",
     webhooks: "catch",
   });
+  // With a key that everybody knows, on a database that others share? Never.
+  const { notes } = loaded;
+  const settings = { ...loaded.settings, databaseUrl: null, role: "all" } as const;
   if (!isLoopback(settings.host)) {
     throw new OperatorFault(
       "config.invalid",
@@ -61,8 +64,10 @@ export async function dev(world: World, options: Options, run = runRealServer): 
     for (const line of firstCall(server.url, key)) say(world.out, `  ${line}`);
     say(world.out);
   }
-  const unused = settings.smtpUrl === null ? null : `${SETTINGS.smtpUrl.env} is not used in dev`;
-  sayNotes(world, [...notes, ...[unused, heldBackLine(server)].filter((line) => line !== null)]);
+  const unused = (["smtpUrl", "databaseUrl"] as const)
+    .filter((name) => loaded.settings[name] !== null)
+    .map((name) => `${SETTINGS[name].env} is not used in dev`);
+  sayNotes(world, [...notes, ...unused, ...[heldBackLine(server)].filter((line) => line !== null)]);
   const showing = showLive(world, { url: server.url, key, from: "dev" }, { json, quiet: options.flag("quiet") });
   const exit = await serveUntilStopped(world, server, settings, json);
   await showing;

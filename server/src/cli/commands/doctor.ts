@@ -9,6 +9,7 @@ import {
   checkServer,
   type Finding,
 } from "#cli/checks.ts";
+import { checkPostgres } from "#cli/check-postgres.ts";
 import { EXIT, type Exit } from "#cli/exit.ts";
 import { type LoadedSettings, loadSettings, withSettings } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
@@ -53,8 +54,11 @@ async function* findings(world: World, options: Options): AsyncGenerator<Finding
   const { settings, notes } = loaded;
   if (notes.length === 0) yield { about: "settings", verdict: "good", says: "every one can be read", fix: null };
   for (const says of notes) yield { about: "settings", verdict: "warning", says, fix: "docs/settings.md has them all" };
-  yield await checkDataDir(settings);
-  yield* await checkDatabase(settings);
+  const { databaseUrl } = settings;
+  if (databaseUrl === null) {
+    yield await checkDataDir(settings);
+    yield* await checkDatabase(settings);
+  } else yield* await checkPostgres(settings, databaseUrl, world.clock.nowMs());
   yield await checkServer(world, settings);
   yield* await checkMail(settings);
   yield* checkExposure(settings);

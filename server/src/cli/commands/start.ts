@@ -14,13 +14,14 @@ import {
   serveUntilStopped,
 } from "#cli/serve.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
-import type { Settings } from "#config/settings.ts";
+import type { Role } from "#domain/role.ts";
 
 export function startCommand(world: World, answer: (exit: Exit) => void): Command {
   const built = command(
     world,
     "tidings start",
-    "Serve every door and work the queues, on one port. Ctrl-C finishes what is in hand and stops; twice stops at once.\n\n" +
+    "Serve every door and work the queues, on one port. Ctrl-C finishes what is in hand and stops; twice stops at once. " +
+      "With TIDINGS_DATABASE_URL it is one of any number of nodes, and --role says what it does.\n\n" +
       "Every option is a setting too: `tidings settings` shows them, docs/settings.md explains them. Secrets are given " +
       "in the environment only.",
   ).addHelpText(
@@ -28,6 +29,7 @@ export function startCommand(world: World, answer: (exit: Exit) => void): Comman
     examples(
       ["tidings start", "on http://127.0.0.1:3300, data in ./.tidings"],
       ["TIDINGS_SMTP_URL=smtp://user:pass@mail.example:587 tidings start", "send mail for real"],
+      ["TIDINGS_DATABASE_URL=file:/run/secrets/database tidings start --role worker", "one more hand, on Postgres"],
     ),
   );
   return acting(withJson(withSettings(built, "all")), world, answer, (its, _args, options) => start(its, options));
@@ -41,23 +43,40 @@ export async function start(world: World, options: Options, run = runRealServer)
   const server = await run(settings, { dev: false, writeLog: world.err.write });
   const warning = exposureWarning(settings);
   if (json) {
-    const { url, firstKey, carriers, heldBack } = server;
+    const { url, role, nodeId, store, firstKey, carriers, heldBack } = server;
     const held = heldBack === null ? {} : { heldBack };
-    sayJson(world, { event: "ready", url, dataDir: settings.dataDir, firstKey, carriers, ...held });
-  } else greet(world, settings, server);
+    sayJson(world, {
+      event: "ready",
+      url,
+      role,
+      node: nodeId,
+      store,
+      dataDir: settings.dataDir,
+      firstKey,
+      carriers,
+      ...held,
+    });
+  } else greet(world, server);
   const told = [warning, heldBackLine(server)].filter((line) => line !== null);
   sayNotes(world, [...notes, ...told]);
   return serveUntilStopped(world, server, settings, json);
 }
 
-function greet(world: World, settings: Settings, server: Running): void {
+const ROLES: Readonly<Record<Role, string>> = {
+  all: "all: serves every door and works the queues",
+  api: "api: serves every door; nodes with the role worker or all send",
+  worker: "worker: works the queues; answers /health, /ready and /metrics only",
+};
+
+function greet(world: World, server: Running): void {
   const { out } = world;
   const label = (name: string): string => paint(out, "dim", name.padEnd(9));
   say(out, `${paint(out, ["bold", "green"], "Tidings")} listens on ${paint(out, "bold", server.url)}`);
   say(out);
-  say(out, `  ${label("data")}${settings.dataDir}`);
-  say(out, `  ${label("sends")}${carriersLine(server)}`);
-  say(out, `  ${label("docs")}${server.url}/docs`);
+  say(out, `  ${label("role")}${ROLES[server.role]}`);
+  say(out, `  ${label("store")}${server.store}`);
+  if (server.role !== "api") say(out, `  ${label("sends")}${carriersLine(server)}`);
+  if (server.role !== "worker") say(out, `  ${label("docs")}${server.url}/docs`);
   if (server.firstKey !== null) {
     say(out);
     say(out, "  Your first API key, shown this once, and a first notification:");

@@ -52,7 +52,7 @@ async function run(world: World, _args: readonly string[], options: Options): Pr
 
 /** The place in the journal behind which to begin. */
 function positionOf(world: World, client: Client, since: string): number | Promise<number> {
-  return /^\d{1,15}$/.test(since) ? Number(since) : positionBefore(client, sinceOf(since, world.clock.nowMs()));
+  return /^\d{1,16}$/.test(since) ? Number(since) : positionBefore(client, sinceOf(since, world.clock.nowMs()));
 }
 
 /** The last position before a time, by halving: events stand in the journal in the order of time, or very nearly. */

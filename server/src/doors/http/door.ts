@@ -17,6 +17,7 @@ import { answerToFault, type Doorway, server, write } from "#doors/http/serve.ts
 import { type RouteDoc, writeOpenApi } from "#doors/http/openapi.ts";
 import { traceOf } from "#doors/http/trace.ts";
 import { OperatorFault } from "#domain/faults.ts";
+import { servesDoors } from "#domain/role.ts";
 
 export interface HttpDoor extends AsyncDisposable {
   /** Where it listens, without a slash at the end. */
@@ -141,10 +142,14 @@ function nowhere(request: FastifyRequest, reply: FastifyReply, docs: readonly Ro
     (request.method === "OPTIONS" && allow !== null
       ? { ...NO_CONTENT, headers: { allow } }
       : allow === null
-        ? refusal("route.unknown", "There is nothing at this path.")
+        ? refusal("route.unknown", servesDoors(doorway.house.nodes.self.role) ? NOTHING_HERE : ONLY_WORKS)
         : refusal("route.method", `This path answers ${allow}.`, { allow }));
   write(reply.raw, answer, trace, doorway.closing.aborted);
 }
+
+const NOTHING_HERE = "There is nothing at this path.";
+const ONLY_WORKS =
+  "This node works the queues (role worker) and answers /health, /ready and /metrics only; call a node with the role api or all.";
 
 /** Which methods a path answers, as the header `Allow` says it; null when there is no such path. */
 function methodsOf(url: string, docs: readonly RouteDoc[]): string | null {

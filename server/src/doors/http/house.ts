@@ -1,4 +1,5 @@
 import type { Engine } from "#engine/engine.ts";
+import type { Nodes } from "#engine/nodes.ts";
 import type { Accept } from "#pipeline/accept.ts";
 import type { HeldDesk } from "#pipeline/held-desk.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
@@ -14,6 +15,8 @@ import type { Store } from "#ports/store.ts";
 export type HttpHouse = {
   readonly engine: Engine;
   readonly store: Store;
+  /** Who else shares the store, and what this node's role is: a worker's door serves only what machines ask. */
+  readonly nodes: Nodes;
   readonly accept: Accept;
   readonly desk: MessageDesk;
   readonly held: HeldDesk;

@@ -1,7 +1,7 @@
 import { compareCodePoints } from "#drivers/memory/code-points.ts";
 import { type NewEvent, OWN_SOURCE, type Position, type RecordedEvent } from "#domain/event.ts";
 import { partitionOf } from "#domain/partition.ts";
-import type { Checkpoint, JournalAsk, JournalPage } from "#ports/store.ts";
+import type { Checkpoint, JournalAsk, JournalBounds, JournalPage } from "#ports/store.ts";
 
 /** What an event counts beside its text in the estimate of the journal's size. */
 const EVENT_BYTES_OVERHEAD = 90;
@@ -53,12 +53,16 @@ export class MemoryJournal {
     return (this.#bySubject.get(subject) ?? []).slice(0, limit);
   }
 
-  bounds(): { first: Position; last: Position; bytes: number } {
+  bounds(): JournalBounds {
     let bytes = 0;
     for (const event of this.#events) {
       bytes += 2 * event.subject.length + event.type.length + event.data.length + EVENT_BYTES_OVERHEAD;
     }
-    return { first: this.#events[0]?.position ?? 0, last: this.#last, bytes };
+    return { first: this.#events[0]?.position ?? 0, last: this.#last, events: this.#events.length, bytes };
+  }
+
+  behind(position: Position, atMost: number): number {
+    return Math.min(this.#events.length - this.#indexBehind(position), atMost);
   }
 
   trim(upTo: Position, olderThanMs: number, limit: number): number {

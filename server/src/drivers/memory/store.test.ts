@@ -2,10 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storeConforms } from "#conformance/store.ts";
 import { claimOne, commitOne, event, job, LEASE_MS, StandingClock } from "#conformance/store-world.ts";
-import { openMemoryStore } from "#drivers/memory/store.ts";
+import { type MemoryStore, openMemoryStore } from "#drivers/memory/store.ts";
 import { StoreFault } from "#ports/store.ts";
 
 storeConforms("memory", async ({ clock }) => openMemoryStore({ clock }));
+
+const nodes = new Map<string, MemoryStore>();
+storeConforms("memory shared by nodes", async ({ clock, at }) => {
+  const store = nodes.get(at)?.another() ?? openMemoryStore({ clock, manyNodes: true });
+  nodes.set(at, store);
+  return store;
+});
 
 test("a crash keeps what was committed, and the dead process never hears another word", async () => {
   const before = openMemoryStore({ clock: new StandingClock() });

@@ -27,6 +27,8 @@ import {
 
 export type MemoryStoreOptions = {
   readonly clock: Clock;
+  /** Claims to be one of many nodes, which `another()` opens. */
+  readonly manyNodes?: boolean;
   /** Told of each commit; may throw a `StoreFault` to make it fail. */
   readonly faults?: {
     /** Before it: nothing was done. */
@@ -51,6 +53,8 @@ class State {
   readonly once = new Map<string, OnceRecord>();
   /** Owner by id. */
   readonly blobs = new Map<string, string>();
+  /** Who is told of the others' commits. */
+  readonly nodes = new Set<MemoryStore>();
 
   constructor(clock: Clock) {
     this.jobs = new MemoryJobs(clock);
@@ -58,14 +62,22 @@ class State {
 }
 
 export class MemoryStore implements Store {
-  readonly can = { manyNodes: false, durable: false };
+  readonly can;
   readonly #options: MemoryStoreOptions;
   readonly #state: State;
   #life: "open" | "closed" | "crashed" = "open";
+  readonly #listeners: (() => void)[] = [];
 
   constructor(options: MemoryStoreOptions, state: State) {
     this.#options = options;
     this.#state = state;
+    this.can = { manyNodes: options.manyNodes ?? false, durable: false, gapless: true };
+    if (this.can.manyNodes) state.nodes.add(this);
+  }
+
+  /** One more node on the same data, with the clock of its own machine if one is given; for `manyNodes`. */
+  another(changes: Partial<MemoryStoreOptions> = {}): MemoryStore {
+    return new MemoryStore({ ...this.#options, manyNodes: true, ...changes }, this.#state);
   }
 
   /**
@@ -75,6 +87,7 @@ export class MemoryStore implements Store {
    */
   crash(leases: "dropped" | "kept" = "dropped"): MemoryStore {
     this.#life = "crashed";
+    this.#state.nodes.delete(this);
     if (leases === "dropped") this.#state.jobs.dropLeases();
     return new MemoryStore(this.#options, this.#state);
   }
@@ -84,6 +97,7 @@ export class MemoryStore implements Store {
       if (units.length === 0) return [];
       this.#options.faults?.before?.(units);
       const verdicts = units.map((unit) => this.#unit(unit));
+      this.#tellOthers();
       this.#options.faults?.after?.(units);
       return verdicts;
     });
@@ -91,16 +105,28 @@ export class MemoryStore implements Store {
 
   claim = (asks: readonly ClaimAsk[], leaseMs: number) => this.#answer(() => this.#state.jobs.claim(asks, leaseMs));
   extend = (refs: readonly JobRef[], leaseMs: number) => this.#answer(() => this.#state.jobs.extend(refs, leaseMs));
-  release = (refs: readonly JobRef[]) => this.#answer(() => this.#state.jobs.release(refs));
+  release = (refs: readonly JobRef[]) =>
+    this.#answer(() => {
+      this.#state.jobs.release(refs);
+      this.#tellOthers();
+    });
   park = (limit: number) => this.#answer(() => this.#state.jobs.park(limit));
-  wakeDue = (limit: number) => this.#answer(() => this.#state.jobs.wakeDue(limit));
+  wakeDue = (limit: number) =>
+    this.#answer(() => {
+      const woke = this.#state.jobs.wakeDue(limit);
+      if (woke.woken > 0) this.#tellOthers();
+      return woke;
+    });
 
-  /** There is no other process. */
-  onWake(): void {}
+  onWake(listener: () => void): void {
+    if (this.can.manyNodes) this.#listeners.push(listener);
+  }
 
   readJournal = (ask: JournalAsk) => this.#answer(() => this.#state.journal.page(ask));
   eventsOf = (subject: string, limit: number) => this.#answer(() => this.#state.journal.of(subject, limit));
   journalBounds = () => this.#answer(() => this.#state.journal.bounds());
+  eventsBehind = (position: Position, atMost: number) =>
+    this.#answer(() => this.#state.journal.behind(position, atMost));
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#answer(() => this.#state.journal.trim(upTo, olderThanMs, limit));
   checkpoints = (consumer: string | null) => this.#answer(() => this.#state.journal.checkpoints(consumer));
@@ -136,6 +162,15 @@ export class MemoryStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#life === "open") this.#life = "closed";
+    this.#state.nodes.delete(this);
+  }
+
+  #tellOthers(): void {
+    for (const node of this.#state.nodes) if (node !== this) queueMicrotask(() => node.#hear());
+  }
+
+  #hear(): void {
+    if (this.#life === "open") for (const listener of this.#listeners) listener();
   }
 
   /** Does it now and tells of it in a microtask, unless the process has died by then. */

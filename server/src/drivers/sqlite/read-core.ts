@@ -15,6 +15,7 @@ import type {
   Checkpoint,
   JobState,
   JournalAsk,
+  JournalBounds,
   JournalPage,
   MessageFilter,
   MessagePage,
@@ -68,8 +69,12 @@ export class ReadCore implements Disposable {
     return this.#journal.of(subject, limit);
   }
 
-  journalBounds(_now: Now): { first: Position; last: Position; bytes: number } {
+  journalBounds(_now: Now): JournalBounds {
     return this.#journal.bounds();
+  }
+
+  eventsBehind(_now: Now, position: Position, atMost: number): number {
+    return this.#journal.behind(position, atMost);
   }
 
   checkpoints(_now: Now, consumer: string | null): Checkpoint[] {

@@ -1,12 +1,14 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
 import { JOURNAL_SQL } from "#drivers/sqlite/journal.ts";
 import { OWN_SOURCE, type Position, type RecordedEvent } from "#domain/event.ts";
-import type { Checkpoint, JournalAsk, JournalPage } from "#ports/store.ts";
+import type { Checkpoint, JournalAsk, JournalBounds, JournalPage } from "#ports/store.ts";
 
 /** Rows that one page of a partition looks at: a few ms. A partition with nothing in them gets an empty page. */
 export const JOURNAL_SCAN_ROWS_MAX = 5_000;
 /** Events at either end whose size stands for all when the journal's size is estimated. */
 export const JOURNAL_SAMPLE_ROWS = 50;
+/** Trimming leaves gaps behind events that are dated into the future, among the rows it looks at; fewer than these. */
+export const GAPS_ROWS_MAX = 5_000;
 /** What an event costs beside its text: columns, subject index, tree. */
 export const EVENT_BYTES_OVERHEAD = 90;
 
@@ -17,6 +19,7 @@ export class JournalReads {
   readonly #first: Query<readonly [Position | null]>;
   readonly #last: Query<readonly [Position]>;
   readonly #sample: Query<readonly [count: number, bytes: number | null]>;
+  readonly #oldest: Query<readonly [count: number, upTo: Position | null]>;
   readonly #checkpoints: Query<CheckpointRow>;
   readonly #checkpointsOf: Query<CheckpointRow>;
 
@@ -27,6 +30,7 @@ export class JournalReads {
     this.#first = db.query(READ_JOURNAL_SQL.first);
     this.#last = db.query(JOURNAL_SQL.last);
     this.#sample = db.query(READ_JOURNAL_SQL.sample);
+    this.#oldest = db.query(READ_JOURNAL_SQL.oldest);
     this.#checkpoints = db.query(READ_JOURNAL_SQL.checkpoints);
     this.#checkpointsOf = db.query(READ_JOURNAL_SQL.checkpointsOf);
   }
@@ -50,12 +54,20 @@ export class JournalReads {
     return this.#of.all(subject, limit).map(eventOf);
   }
 
-  bounds(): { first: Position; last: Position; bytes: number } {
+  bounds(): JournalBounds {
     const last = this.#last.get()?.[0] ?? 0;
     const first = this.#first.get()?.[0] ?? 0;
     const [count, bytes] = this.#sample.get(JOURNAL_SAMPLE_ROWS, JOURNAL_SAMPLE_ROWS) ?? [0, 0];
     const each = count === 0 ? 0 : (bytes ?? 0) / count + EVENT_BYTES_OVERHEAD;
-    return { first, last, bytes: first === 0 ? 0 : Math.round((last - first + 1) * each) };
+    const events = this.behind(0, Number.MAX_SAFE_INTEGER);
+    return { first, last, events, bytes: Math.round(events * each) };
+  }
+
+  /** Exact, and yet only the oldest are counted: behind them there are no gaps. */
+  behind(position: Position, atMost: number): number {
+    const [count, upTo] = this.#oldest.get(position, GAPS_ROWS_MAX) ?? [0, null];
+    const rest = count < GAPS_ROWS_MAX || upTo === null ? 0 : (this.#last.get()?.[0] ?? 0) - upTo;
+    return Math.min(count + rest, atMost);
   }
 
   checkpoints(consumer: string | null): Checkpoint[] {
@@ -104,6 +116,8 @@ export const READ_JOURNAL_SQL = {
   sample: `SELECT count(*), sum(bytes) FROM (
       SELECT * FROM (SELECT ${BYTES} AS bytes FROM events ORDER BY position LIMIT ?)
       UNION ALL SELECT * FROM (SELECT ${BYTES} AS bytes FROM events ORDER BY position DESC LIMIT ?))`,
+  oldest: `SELECT count(*), max(position)
+    FROM (SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?)`,
   checkpoints: "SELECT consumer, partition, position, updated_ms FROM checkpoints ORDER BY consumer, partition",
   checkpointsOf: `SELECT consumer, partition, position, updated_ms FROM checkpoints
     WHERE consumer = ? ORDER BY partition`,

@@ -12,7 +12,7 @@ import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Un
  * that may look at very many rows.
  */
 export class SqliteStore implements Store {
-  readonly can = { manyNodes: false, durable: true };
+  readonly can = { manyNodes: false, durable: true, gapless: true };
   readonly #write: Ask<WriteCore>;
   readonly #read: Ask<ReadCore>;
   readonly #scan: Ask<ReadCore>;
@@ -43,6 +43,7 @@ export class SqliteStore implements Store {
   readJournal = (ask: JournalAsk) => this.#read("readJournal", ask);
   eventsOf = (subject: string, limit: number) => this.#read("eventsOf", subject, limit);
   journalBounds = () => this.#read("journalBounds");
+  eventsBehind = (position: Position, atMost: number) => this.#read("eventsBehind", position, atMost);
   checkpoints = (consumer: string | null) => this.#read("checkpoints", consumer);
   requests = (ids: readonly RequestId[]) => this.#read("requests", ids);
   messages = (ids: readonly MessageId[]) => this.#read("messages", ids);

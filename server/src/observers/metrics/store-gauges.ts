@@ -1,6 +1,7 @@
 import type { Clock } from "#ports/clock.ts";
 import type { GaugeSample, Meter } from "#ports/meter.ts";
-import type { Checkpoint, QueueDepth, Store } from "#ports/store.ts";
+import { LAG_EVENTS_MAX, type Lag, lagsOf } from "#observers/metrics/lag.ts";
+import type { JournalBounds, QueueDepth, Store } from "#ports/store.ts";
 
 /** One look at the store serves all gauges of a scrape. */
 const LOOK_MS = 500;
@@ -8,9 +9,8 @@ const LOOK_MS = 500;
 type Look = {
   readonly depths: readonly QueueDepth[];
   readonly lags: readonly Lag[];
-  readonly journal: { readonly first: number; readonly last: number; readonly bytes: number };
+  readonly journal: JournalBounds;
 };
-type Lag = Checkpoint & { readonly lagEvents: number; readonly lagMs: number };
 
 /** Shows how deep the queues, how old their oldest job, how far behind the readers of the journal and how large it is. */
 export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
@@ -32,11 +32,14 @@ export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
       value: oldestReadyMs === null ? 0 : Math.max(0, clock.nowMs() - oldestReadyMs) / 1000,
     })),
   );
-  gauge("tidings_consumer_lag_events", "Events that a reader of the journal has not seen yet.", ({ lags }) =>
-    lags.map(({ consumer, partition, lagEvents }) => ({
-      labels: { consumer, partition: String(partition) },
-      value: lagEvents,
-    })),
+  gauge(
+    "tidings_consumer_lag_events",
+    `Events that a reader of the journal has not seen yet, counted up to ${LAG_EVENTS_MAX}.`,
+    ({ lags }) =>
+      lags.map(({ consumer, partition, lagEvents }) => ({
+        labels: { consumer, partition: String(partition) },
+        value: lagEvents,
+      })),
   );
   gauge(
     "tidings_consumer_lag_seconds",
@@ -57,19 +60,7 @@ export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
 }
 
 async function lookAt(store: Store, nowMs: number): Promise<Look> {
-  const [depths, journal, checkpoints] = await Promise.all([
-    store.depths(),
-    store.journalBounds(),
-    store.checkpoints(null),
-  ]);
-  const lags = await Promise.all(
-    checkpoints.map(async (checkpoint) => {
-      const lagEvents = Math.max(0, journal.last - checkpoint.position);
-      const next =
-        lagEvents === 0 ? undefined : (await store.readJournal({ after: checkpoint.position, limit: 1 })).events[0];
-      return { ...checkpoint, lagEvents, lagMs: next === undefined ? 0 : Math.max(0, nowMs - next.timeMs) };
-    }),
-  );
+  const [depths, journal, lags] = await Promise.all([store.depths(), store.journalBounds(), lagsOf(store, nowMs)]);
   return { depths, lags, journal };
 }
 

@@ -5,6 +5,7 @@ import { openHttpDoor } from "#doors/http/door.ts";
 import type { NewEvent } from "#domain/event.ts";
 import type { JsonObject } from "#domain/json.ts";
 import type { Engine } from "#engine/engine.ts";
+import { soleNode } from "#engine/nodes.ts";
 import { AUTH, emptyDesk, givenHouse, JSON_HEADERS } from "../../../../test/given-http.ts";
 
 const event = (type: string, subject = "s"): NewEvent => ({
@@ -260,4 +261,28 @@ test("why is asked of a message or of someone's newest messages", async () => {
     [(await why("recipient=nobody")).statusCode, (await why("message=nonsense")).statusCode],
     [404, 404],
   );
+});
+
+test("the nodes are listed with what one needs to know of each, this one among them", async () => {
+  const self = { id: "0a1b", role: "all", version: "0.1.0" } as const;
+  const other = {
+    id: "0c2d",
+    role: "worker",
+    version: "0.2.0",
+    startedMs: 2,
+    seenMs: 3,
+    isLive: false,
+    isSelf: false,
+  } as const;
+  const sole = soleNode(self, 1);
+  await using given = await givenHouse({ nodes: { ...sole, workers: 1, list: () => [...sole.list(), other] } });
+  const { statusCode, body } = await given.app.inject({ url: "/admin/nodes", headers: AUTH });
+  assert.equal(statusCode, 200);
+  assert.deepEqual(JSON.parse(body), {
+    workers: 1,
+    nodes: [
+      { id: "0a1b", role: "all", version: "0.1.0", started: 1, seen: 1, live: true, self: true },
+      { id: "0c2d", role: "worker", version: "0.2.0", started: 2, seen: 3, live: false, self: false },
+    ],
+  });
 });

@@ -1,10 +1,11 @@
-import { ConsumerReport, type ConsumerReport as Report, QueueReport, WhyReport } from "@tidings/contract";
+import { ConsumerReport, type ConsumerReport as Report, NodeReport, QueueReport, WhyReport } from "@tidings/contract";
 import { Type } from "@tidings/contract";
 import { json, refusal, unknownThing } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { toDetails } from "#doors/http/message-view.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { parseMessageId } from "#domain/ids.ts";
+import { lagsOf } from "#observers/metrics/lag.ts";
 import type { MessageDesk, Why } from "#pipeline/message-desk.ts";
 import type { Store } from "#ports/store.ts";
 
@@ -14,7 +15,7 @@ const EXPLAINED_MAX = 5;
 /** For whoever runs it: why, and how far everything has come. */
 export function registerAdmin(
   routes: Routes,
-  { store, desk, clock }: Pick<HttpHouse, "store" | "desk" | "clock">,
+  { store, desk, clock, nodes }: Pick<HttpHouse, "store" | "desk" | "clock" | "nodes">,
 ): void {
   routes.add({
     method: "GET",
@@ -57,6 +58,22 @@ export function registerAdmin(
 
   routes.add({
     method: "GET",
+    path: "/admin/nodes",
+    tag: "admin",
+    scope: "full",
+    summary: "The nodes that share the store, as this one sees them",
+    answers: { 200: { says: "The nodes, oldest first", body: NodeReport } },
+    handle: () =>
+      json(200, {
+        workers: nodes.workers,
+        nodes: nodes.list().map(({ startedMs, seenMs, isLive, isSelf, ...node }) => {
+          return { ...node, started: startedMs, seen: seenMs, live: isLive, self: isSelf };
+        }),
+      }),
+  });
+
+  routes.add({
+    method: "GET",
     path: "/admin/consumers",
     tag: "admin",
     scope: "full",
@@ -91,14 +108,14 @@ function toReport({ record, answer, rule, deadline, steps }: Why) {
 
 /** Checkpoints with their lag in events and in time (the iterator age). */
 export async function consumersOf(store: Store, nowMs: number): Promise<Report> {
-  const [{ last }, checkpoints] = await Promise.all([store.journalBounds(), store.checkpoints(null)]);
-  const consumers = await Promise.all(
-    checkpoints.map(async ({ consumer, partition, position, updatedMs }) => {
-      const lagEvents = Math.max(0, last - position);
-      const next = lagEvents === 0 ? undefined : (await store.readJournal({ after: position, limit: 1 })).events[0];
-      const lagMs = next === undefined ? 0 : Math.max(0, nowMs - next.timeMs);
-      return { consumer, partition, position, updated: updatedMs, lagEvents, lagMs };
-    }),
-  );
+  const [{ last }, lags] = await Promise.all([store.journalBounds(), lagsOf(store, nowMs)]);
+  const consumers = lags.map(({ consumer, partition, position, updatedMs, lagEvents, lagMs }) => ({
+    consumer,
+    partition,
+    position,
+    updated: updatedMs,
+    lagEvents,
+    lagMs,
+  }));
   return { last, consumers };
 }

@@ -1,3 +1,4 @@
+import { servesDoors } from "#domain/role.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { registerAdmin } from "#doors/http/routes/admin.ts";
@@ -10,10 +11,14 @@ import { registerMailbox } from "#doors/http/routes/mailbox.ts";
 import { registerMessages } from "#doors/http/routes/messages.ts";
 import { registerRequests } from "#doors/http/routes/requests.ts";
 import { registerSend } from "#doors/http/routes/send.ts";
-import { registerService } from "#doors/http/routes/service.ts";
+import { registerProbes, registerService } from "#doors/http/routes/service.ts";
 
-/** Every route of the door; the reference shows them in this order. */
+/** Every route of the door; the reference shows them in this order. A worker has only what machines ask. */
 export function registerAll(routes: Routes, house: HttpHouse, openApi: () => string): void {
+  if (!servesDoors(house.nodes.self.role)) {
+    registerProbes(routes, house);
+    return;
+  }
   registerSend(routes, house);
   registerAttachments(routes, house);
   registerMessages(routes, house);

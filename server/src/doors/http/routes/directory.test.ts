@@ -20,6 +20,7 @@ import { type HttpDoor, openHttpDoor } from "#doors/http/door.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { openMemoryBlobStore } from "#drivers/memory/blob-store.ts";
 import { seededDice } from "#drivers/memory/seeded-dice.ts";
+import { soleNode } from "#engine/nodes.ts";
 import { HeldDesk } from "#pipeline/held-desk.ts";
 import { Plans } from "#pipeline/plan.ts";
 import { silentLog } from "#ports/log.ts";
@@ -35,6 +36,7 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
   const blobs = openMemoryBlobStore({ clock: given.clock });
   const house: HttpHouse = {
     ...given,
+    nodes: soleNode({ id: "test", role: "all", version: "0.1.0" }, 0),
     held: new HeldDesk(given.engine, new Plans(given.store, blobs)),
     accept: { accept: unused },
     desk: { cancel: unused, resend: unused, archive: unused, output: unused, why: unused },

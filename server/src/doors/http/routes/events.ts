@@ -58,7 +58,7 @@ export function registerEvents(routes: Routes, house: Pick<HttpHouse, "store" | 
     faults: ["overloaded"],
     handle: async (call) => {
       const resumed = call.headers["last-event-id"];
-      if (resumed !== undefined && !/^\d{1,15}$/.test(String(resumed))) {
+      if (resumed !== undefined && !/^\d{1,16}$/.test(String(resumed))) {
         return refusal("request.invalid", "Last-Event-ID must be the id of an event from this stream.");
       }
       const after = resumed === undefined ? (call.query.after ?? (await store.journalBounds()).last) : Number(resumed);

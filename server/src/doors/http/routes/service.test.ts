@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "#domain/json.ts";
 import { FAULTS } from "#domain/problem.ts";
+import { soleNode } from "#engine/nodes.ts";
 import { AUTH, givenHouse, JSON_HEADERS } from "../../../../test/given-http.ts";
 
 type Operation = {
@@ -25,6 +26,24 @@ test("alive is said at once, ready only when the engine has started and the stor
   assert.deepEqual(await ask("/ready"), [200, "ready"]);
   await given.house.store[Symbol.asyncDispose]();
   assert.deepEqual(await ask("/ready"), [503, "waiting"]);
+});
+
+test("a worker's door serves what machines ask, and says of everything else who does", async () => {
+  const nodes = soleNode({ id: "n", role: "worker", version: "0.1.0" }, 0);
+  await using given = await givenHouse({ nodes });
+  for (const path of ["/health", "/ready", "/metrics"]) assert.equal((await given.app.inject(path)).statusCode, 200);
+  for (const [method, url] of [
+    ["POST", "/send"],
+    ["GET", "/messages"],
+    ["GET", "/docs"],
+    ["GET", "/nowhere"],
+  ] as const) {
+    const { statusCode, body } = await given.app.inject({ method, url, headers: AUTH });
+    assert.equal(statusCode, 404, url);
+    const { code, message } = JSON.parse(body) as { code: string; message: string };
+    assert.equal(code, "route.unknown");
+    assert.match(message, /role worker.*call a node with the role api or all/);
+  }
 });
 
 test("the numbers count each answer by route and status", async () => {

@@ -8,12 +8,10 @@ import type { Clock } from "#ports/clock.ts";
 /** A store that does not answer within this, or is at one commit for longer, is not ready to be sent to. */
 const READY_MS_MAX = 2_000;
 
-/** What machines ask: alive, ready, how much, and what there is to call; and the reference for people. */
-export function registerService(
-  routes: Routes,
-  house: Asked & Pick<HttpHouse, "metrics" | "settings">,
-  openApi: () => string,
-): void {
+type Service = Asked & Pick<HttpHouse, "metrics" | "settings">;
+
+/** What machines ask of every node: alive, ready, how much. */
+export function registerProbes(routes: Routes, house: Service): void {
   const { settings } = house;
   const alive = json(200, { status: "ok", version: settings.version });
   routes.add({
@@ -50,6 +48,11 @@ export function registerService(
       body: await house.metrics.text(),
     }),
   });
+}
+
+/** The same, what there is to call, and the reference for people. */
+export function registerService(routes: Routes, house: Service, openApi: () => string): void {
+  registerProbes(routes, house);
 
   routes.add({
     method: "GET",

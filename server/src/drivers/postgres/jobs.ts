@@ -1,0 +1,214 @@
+import { bigints, texts } from "#drivers/postgres/arrays.ts";
+import { type Ask, type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
+import { laneNumber, laneOf } from "#drivers/postgres/lanes.ts";
+import type { LeaseClock } from "#drivers/postgres/lease-clock.ts";
+import { fromStored, toStored } from "#drivers/postgres/text.ts";
+import type { Job, JobRef } from "#domain/job.ts";
+import type { Clock } from "#ports/clock.ts";
+import type { ClaimAsk } from "#ports/store.ts";
+
+export const [WAITING, READY, HELD, PARKED] = [0, 1, 2, 3] as const;
+
+/**
+ * By how much another node's commit or clock may be behind ours, for what it has made due to be found at once.
+ */
+const LATE_MS_MAX = 30_000;
+/** How often it is looked for what is due without regard to that. */
+const WHOLE_LOOK_MS = 30_000;
+
+/**
+ * What the runner asks of the jobs. None of this waits for the disk: if the power fails it may not have happened, which
+ * is the same as a lease that ran out. Two nodes that ask at once never wait for each other's rows.
+ */
+export class Jobs {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #leases: LeaseClock;
+  readonly #sql: JobStatements;
+  #known: Times = ALL_TIMES;
+  #wholeAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(db: Database, schema: string, clock: Clock, leases: LeaseClock) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#leases = leases;
+    this.#sql = jobStatements(schema);
+  }
+
+  async claim(asks: readonly ClaimAsk[], leaseMs: number): Promise<Job[]> {
+    const wanted = asks.filter(({ limit }) => limit > 0);
+    if (wanted.length === 0) return [];
+    const untilMs = this.#leases.nowMs() + leaseMs;
+    const flight = wanted.map(
+      ({ queue, lane, limit }): Ask => [this.#sql.claim, [toStored(queue), laneNumber(lane), limit, untilMs]],
+    );
+    const answers = await this.#db.asks(flight);
+    // Column for column what `claim` returns.
+    return answers.flatMap(({ rows }) => (rows as ClaimedRow[]).sort(byTurn).map(jobOf));
+  }
+
+  async extend(refs: readonly JobRef[], leaseMs: number): Promise<JobRef[]> {
+    if (refs.length === 0) return [];
+    const untilMs = this.#leases.nowMs() + leaseMs;
+    const { rows } = await this.#db.ask<[key: string, fence: number]>(this.#sql.extend, [...columns(refs), untilMs]);
+    const ours = new Set(rows.map(([key, fence]) => `${fence} ${fromStored(key)}`));
+    return refs.filter(({ key, fence }) => !ours.has(`${fence} ${key}`)).map(({ key, fence }) => ({ key, fence }));
+  }
+
+  /** Returns how many were ours. */
+  async release(refs: readonly JobRef[]): Promise<number> {
+    if (refs.length === 0) return 0;
+    return (await this.#db.ask(this.#sql.release, columns(refs))).count;
+  }
+
+  async wakeDue(limit: number): Promise<{ woken: number; nextDueMs: number | null }> {
+    const from = this.#from();
+    let next = await this.#next(from);
+    const [nowMs, leaseNowMs] = [this.#clock.nowMs(), this.#leases.nowMs()];
+    let woken = 0;
+    if (next.isDue(nowMs, leaseNowMs)) {
+      woken = (await this.#db.ask(this.#sql.wake, [nowMs, leaseNowMs, limit, from.dueMs, from.leaseMs])).count;
+      next = await this.#next(from);
+    }
+    this.#known = {
+      dueMs: Math.min(next.dueMs ?? nowMs, nowMs - LATE_MS_MAX),
+      leaseMs: Math.min(next.leaseMs ?? leaseNowMs, leaseNowMs - LATE_MS_MAX),
+    };
+    return { woken, nextDueMs: next.wallMs(nowMs, leaseNowMs) };
+  }
+
+  async park(limit: number): Promise<number> {
+    return (await this.#db.ask(this.#sql.park, [limit])).count;
+  }
+
+  /** Before these times nothing is due: so what was, and is not cleaned up yet, need not be walked over. */
+  #from(): Times {
+    const monotonicMs = this.#clock.monotonicMs();
+    if (monotonicMs - this.#wholeAtMs < WHOLE_LOOK_MS) return this.#known;
+    this.#wholeAtMs = monotonicMs;
+    return ALL_TIMES;
+  }
+
+  async #next(from: Times): Promise<Next> {
+    const { rows } = await this.#db.ask<[number | null, number | null]>(this.#sql.next, [from.dueMs, from.leaseMs]);
+    return new Next(rows[0]?.[0] ?? null, rows[0]?.[1] ?? null);
+  }
+}
+
+type Times = { readonly dueMs: number; readonly leaseMs: number };
+const ALL_TIMES: Times = { dueMs: Number.NEGATIVE_INFINITY, leaseMs: Number.NEGATIVE_INFINITY };
+
+class Next {
+  readonly dueMs: number | null;
+  readonly leaseMs: number | null;
+
+  constructor(dueMs: number | null, leaseMs: number | null) {
+    this.dueMs = dueMs;
+    this.leaseMs = leaseMs;
+  }
+
+  isDue(nowMs: number, leaseNowMs: number): boolean {
+    const { dueMs, leaseMs } = this;
+    return (dueMs !== null && dueMs <= nowMs) || (leaseMs !== null && leaseMs <= leaseNowMs);
+  }
+
+  /** Wall time at which the next job is due or the next lease is over. */
+  wallMs(nowMs: number, leaseNowMs: number): number | null {
+    // Rounded up, so that who sleeps until then finds it over.
+    const lease = this.leaseMs === null ? null : nowMs + Math.max(0, Math.ceil(this.leaseMs - leaseNowMs));
+    if (lease === null || this.dueMs === null) return lease ?? this.dueMs;
+    return Math.min(lease, this.dueMs);
+  }
+}
+
+function columns(refs: readonly JobRef[]): [Buffer, Buffer] {
+  const inOrder = refs.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return [texts(inOrder.map(({ key }) => key)), bigints(inOrder.map(({ fence }) => fence))];
+}
+
+type ClaimedRow = [
+  key: string,
+  queue: string,
+  lane: number,
+  payload: string,
+  traceparent: string | null,
+  attempt: number,
+  fence: number,
+  enqueuedMs: number,
+  turn: number,
+  id: number,
+];
+
+function byTurn(a: ClaimedRow, b: ClaimedRow): number {
+  return a[8] - b[8] || a[7] - b[7] || a[9] - b[9];
+}
+
+function jobOf([key, queue, lane, payload, traceparent, attempt, fence, enqueuedMs, turn]: ClaimedRow): Job {
+  return {
+    key: fromStored(key),
+    queue: fromStored(queue),
+    lane: laneOf(lane),
+    payload: fromStored(payload),
+    traceparent,
+    attempt,
+    fence,
+    turn,
+    enqueuedMs,
+  };
+}
+
+type JobStatements = { readonly [name in keyof ReturnType<typeof jobSql>]: Statement };
+
+function jobStatements(schema: string): JobStatements {
+  const { claim, extend, release, next, wake, park } = jobSql(schema);
+  return {
+    claim: statement(claim),
+    extend: statement(extend),
+    release: statement(release),
+    next: statement(next),
+    wake: statement(wake),
+    park: statement(park),
+  };
+}
+
+/**
+ * Whose transaction is this one statement: `set_config` makes its commit not wait for the disk. A condition that is always
+ * true, and looked at once.
+ */
+export const UNAWAITED = "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL";
+
+/** Exported for the test that looks at their plans. Fences: see `fences` in 0001-spine.sql. */
+export function jobSql(schema: string) {
+  const jobs = `${schema}.jobs`;
+  return {
+    claim: `WITH chosen AS MATERIALIZED (
+        SELECT key FROM ${jobs} WHERE state = 1 AND queue = $1 AND lane = $2
+        ORDER BY turn, enqueued_ms, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+      UPDATE ${jobs} j SET state = 2, attempt = attempt + 1, step = 0, lease_until_ms = $4,
+        fence = greatest(fence + 1, (SELECT nextval('${schema}.fences')))
+      FROM chosen WHERE j.key = chosen.key AND ${UNAWAITED}
+      RETURNING j.key, queue, lane, payload, traceparent, attempt, fence, enqueued_ms, turn, id`,
+    extend: `UPDATE ${jobs} j SET lease_until_ms = $3
+      FROM unnest($1::text[], $2::bigint[]) AS ref(key, fence)
+      WHERE j.key = ref.key AND j.fence = ref.fence AND j.state = 2 AND ${UNAWAITED} RETURNING j.key, j.fence`,
+    release: `UPDATE ${jobs} j SET state = 1, attempt = greatest(attempt - 1, 0), lease_until_ms = NULL
+      FROM unnest($1::text[], $2::bigint[]) AS ref(key, fence)
+      WHERE j.key = ref.key AND j.fence = ref.fence AND j.state = 2 AND ${UNAWAITED}`,
+    next: `SELECT (SELECT due_ms FROM ${jobs} WHERE state = 0 AND due_ms >= $1 ORDER BY due_ms LIMIT 1),
+      (SELECT lease_until_ms FROM ${jobs} WHERE state = 2 AND lease_until_ms >= $2 ORDER BY lease_until_ms LIMIT 1)`,
+    wake: `WITH over AS MATERIALIZED (
+        SELECT key FROM ${jobs} WHERE state = 2 AND lease_until_ms BETWEEN $5 AND $2
+        ORDER BY lease_until_ms LIMIT $3 FOR UPDATE SKIP LOCKED),
+      due AS MATERIALIZED (
+        SELECT key FROM ${jobs} WHERE state = 0 AND due_ms BETWEEN $4 AND $1
+        ORDER BY due_ms LIMIT $3 - (SELECT count(*) FROM over) FOR UPDATE SKIP LOCKED)
+      UPDATE ${jobs} j SET state = 1, lease_until_ms = NULL
+      FROM (SELECT key FROM over UNION ALL SELECT key FROM due) AS chosen WHERE j.key = chosen.key AND ${UNAWAITED}`,
+    /** Each arm walks the index of its state. */
+    park: `WITH chosen AS MATERIALIZED (
+        SELECT key FROM ${jobs} WHERE state = 0 UNION ALL SELECT key FROM ${jobs} WHERE state = 1
+        UNION ALL SELECT key FROM ${jobs} WHERE state = 2 LIMIT $1)
+      UPDATE ${jobs} j SET state = 3, lease_until_ms = NULL FROM chosen
+      WHERE j.key = chosen.key AND j.state <> 3 AND ${UNAWAITED}`,
+  } as const;
+}

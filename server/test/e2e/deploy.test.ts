@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { openSqliteStore } from "#drivers/sqlite/open.ts";
+import { systemClock } from "#drivers/system/clock.ts";
+import { storeFile } from "#app/data-folder.ts";
+import { SETTINGS } from "#config/table.ts";
+import { freePort } from "../support/free-port.ts";
+import { Home, type Program } from "../support/program.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+
+/** What `deploy/` says of the program is so: the figures that dashboard and alerts look at, and the settings. */
+
+const WATCHERS = [
+  "grafana/tidings.json",
+  "prometheus/alerts.yaml",
+  "kubernetes/examples/keda.yaml",
+  "kubernetes/examples/hpa.yaml",
+];
+/** Until a message with a deadline of a second is late, on a machine that does something else as well. */
+const LATE_MS_MAX = 20_000;
+const LOOK_MS = 100;
+
+test("dashboard, alerts and autoscaling name only figures that a running server shows, and labels that these have", async () => {
+  await using home = new Home({ TIDINGS_SMTP_URL: `smtp://127.0.0.1:${await freePort()}` });
+  await haveReader(home.dataDir);
+  const program = await home.start();
+  // Nobody takes mail there, so it is tried, and then late.
+  await program.send({
+    to: { email: "ada@example.com" },
+    content: { title: "Code", body: "1234" },
+    deadline: { in: "PT1S" },
+  });
+  // A queue is shown when something is in it.
+  await program.send({
+    to: { email: "grace@example.com" },
+    content: { title: "Later", body: "Not yet" },
+    delay: { duration: 3_600_000 },
+  });
+  const shown = await figuresOf(program, "tidings_late_total");
+
+  const named = WATCHERS.map((file) => [file, namesIn(readFileSync(join(ROOT, "deploy", file), "utf8"))] as const);
+  for (const [file, names] of named) {
+    assert.ok(names.size > 0, `no figure was found in ${file}`);
+    const unknown = [...names].filter((name) => !shown.has(name));
+    assert.deepEqual(unknown, [], `${file} looks at what no server shows; it shows ${[...shown.keys()].join(" ")}`);
+  }
+  for (const [file, name, label] of WATCHERS.flatMap(labelsIn)) {
+    assert.ok(shown.get(name)?.has(label), `${file}: ${name} has no label ${label}`);
+  }
+});
+
+test("names of figures and labels are found in queries", () => {
+  const query = 'max by (lane) (tidings_queue_jobs{job="x", state=~"a|b"}) / rate(process_cpu_seconds[5m])';
+  assert.deepEqual([...namesIn(query)], ["tidings_queue_jobs", "process_cpu_seconds"]);
+  assert.deepEqual(labelsOf(query), [["tidings_queue_jobs", "state"]]);
+});
+
+test("every setting that deploy/ names exists", () => {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env));
+  const files = globSync("deploy/**/*", { cwd: ROOT, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.ok(files.length > 0);
+  const unknown = files.flatMap((entry) => {
+    const text = readFileSync(join(entry.parentPath, entry.name), "utf8");
+    const names = Array.from(text.matchAll(/\bTIDINGS_[A-Z0-9_]+/g), ([name]) => name);
+    return names.filter((name) => !known.has(name)).map((name) => `${entry.name}: ${name}`);
+  });
+  assert.deepEqual(unknown, []);
+});
+
+test("a supervisor's patience is longer than what a node takes to stop", () => {
+  const read = (file: string): string => readFileSync(join(ROOT, "deploy", file), "utf8");
+  const graceMs = (text: string): number => numberIn(text, /TIDINGS_SHUTDOWN_GRACE_MS[:=] ?(\d+)/);
+  const podMs = graceMs(read("kubernetes/settings.env"));
+  for (const role of ["api", "worker"]) {
+    const text = read(`kubernetes/${role}.yaml`);
+    const preStopMs = text.includes("preStop") ? numberIn(text, /sleep: \{ seconds: (\d+) \}/) * 1000 : 0;
+    const patienceMs = numberIn(text, /terminationGracePeriodSeconds: (\d+)/) * 1000;
+    assert.ok(patienceMs >= podMs + preStopMs + CLOSING_MS, `kubernetes/${role}.yaml`);
+  }
+  for (const file of ["compose.yaml", "compose.postgres.yaml"]) {
+    const patienceMs = numberIn(read(file), /stop_grace_period: (\d+)s/) * 1000;
+    assert.ok(patienceMs >= graceMs(read(file)) + CLOSING_MS, file);
+  }
+  for (const file of ["systemd/tidings.service", "systemd/tidings@.service"]) {
+    const patienceMs = numberIn(read(file), /TimeoutStopSec=(\d+)/) * 1000;
+    assert.ok(patienceMs >= graceMs(read(file)) + CLOSING_MS, file);
+  }
+});
+
+/** What is left to do when the grace is over: connections, the store. */
+const CLOSING_MS = 5_000;
+
+function numberIn(text: string, pattern: RegExp): number {
+  const found = pattern.exec(text)?.[1];
+  assert.ok(found !== undefined, `${pattern} was not found`);
+  return Number(found);
+}
+
+/** No reader of the journal runs in this version, but its figures are there as soon as one has a checkpoint. */
+async function haveReader(dataDir: string): Promise<void> {
+  const clock = systemClock();
+  await using store = await openSqliteStore({ path: storeFile(dataDir), clock });
+  const updatedMs = clock.nowMs();
+  await store.commit([{ checkpoints: [{ consumer: "reader", partition: 0, position: 0, updatedMs }] }]);
+}
+
+/** Figures that /metrics shows once `last` is among them, each with its labels. A histogram is three of them. */
+async function figuresOf(program: Program, last: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  for (const giveUp = AbortSignal.timeout(LATE_MS_MAX); ; ) {
+    const text = await (await program.call("GET", "/metrics")).text();
+    const figures = new Map<string, Set<string>>();
+    for (const [, name = "", labels = ""] of text.matchAll(/^([a-z_]+)(?:\{(.*)\})? \S+$/gm)) {
+      const known = figures.get(name) ?? new Set();
+      for (const [, label = ""] of labels.matchAll(/(\w+)="/g)) known.add(label);
+      figures.set(name, known);
+    }
+    if (figures.has(last)) return figures;
+    await wait(LOOK_MS, undefined, { signal: giveUp });
+  }
+}
+
+/** Every word that is called like a figure of ours. A setting is in capitals; `tidings` alone is a name of other things. */
+function namesIn(text: string): ReadonlySet<string> {
+  return new Set(Array.from(text.matchAll(/\b(?:tidings|process)_[a-z_]+\b/g), ([name]) => name));
+}
+
+function labelsIn(file: string): (readonly [file: string, name: string, label: string])[] {
+  // In JSON a quote has a backslash before it.
+  const text = readFileSync(join(ROOT, "deploy", file), "utf8").replaceAll('\\"', '"');
+  return labelsOf(text).map(([name, label]) => [file, name, label]);
+}
+
+/** Labels by which a figure is chosen, but for those that Prometheus gives. */
+function labelsOf(query: string): (readonly [name: string, label: string])[] {
+  const chosen = Array.from(query.matchAll(/\b((?:tidings|process)_[a-z_]+)\{([^}]*)\}/g));
+  return chosen.flatMap(([, name = "", inside = ""]) =>
+    Array.from(inside.matchAll(/(\w+)(?:=~|!=|!~|=)"/g), ([, label = ""]) => [name, label] as const).filter(
+      ([, label]) => !["job", "instance", "namespace"].includes(label),
+    ),
+  );
+}
