@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 /** A start takes well below a second; with both cores taken by tests, a few. */
@@ -97,6 +97,18 @@ export class Program {
   }
 }
 
+/**
+ * With `TIDINGS_TEST_HOMES_ON` (a Postgres) every home keeps its state there, in a schema of its own, so that the same tests
+ * show the same promises on both (`e2e/on-postgres.test.ts`).
+ */
+function onDatabase(dataDir: string): Env {
+  const url = process.env["TIDINGS_TEST_HOMES_ON"];
+  if (url === undefined) return {};
+  // The folder's name has large letters, which a schema's has not.
+  const schema = `home_${Buffer.from(basename(dataDir).slice(-6)).toString("hex")}`;
+  return { TIDINGS_DATABASE_URL: url, TIDINGS_DATABASE_SCHEMA: schema };
+}
+
 /** A data folder of its own, and the programs that ran on it. Whatever still runs at the end is killed. */
 export class Home implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), "tidings-home-"));
@@ -166,6 +178,7 @@ export class Home implements AsyncDisposable {
         PORT: "0",
         TIDINGS_DATA_DIR: this.dataDir,
         TIDINGS_API_KEY: KEY,
+        ...onDatabase(this.dataDir),
         ...this.#env,
         ...env,
       },

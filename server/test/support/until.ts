@@ -3,6 +3,8 @@ import { setTimeout as wait } from "node:timers/promises";
 /** Between two looks: quick enough that tests do not wait for nothing, slow enough to leave the cores to the server. */
 const LOOK_MS = 10;
 const PATIENCE_MS_DEFAULT = 15_000;
+/** More patience with everything: where nobody knows that a process died, its leases run out first. */
+const MORE_MS = Number(process.env["TIDINGS_TEST_PATIENCE_MS"] ?? 0);
 
 /**
  * Waits until `look` finds something: anything but false, null and undefined.
@@ -15,12 +17,12 @@ export async function until<T>(
   look: () => T | Promise<T>,
   patienceMs: number = PATIENCE_MS_DEFAULT,
 ): Promise<Exclude<T, false | null | undefined>> {
-  const giveUpMs = performance.now() + patienceMs;
+  const giveUpMs = performance.now() + patienceMs + MORE_MS;
   for (;;) {
     const seen = await look();
     // What is left of T once the three are excluded; the compiler does not follow generics that far.
     if (seen !== false && seen !== null && seen !== undefined) return seen as Exclude<T, false | null | undefined>;
-    if (performance.now() > giveUpMs) throw new Error(`in ${patienceMs} ms it did not happen that ${what}`);
+    if (performance.now() > giveUpMs) throw new Error(`in ${patienceMs + MORE_MS} ms it did not happen that ${what}`);
     await wait(LOOK_MS);
   }
 }
