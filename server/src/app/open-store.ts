@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { blobsFolder, storeFile } from "#app/data-folder.ts";
+import { refuseMoved } from "#app/move-mark.ts";
 import { finishRestore } from "#app/restore.ts";
 import type { Settings } from "#config/settings.ts";
 import { openFsBlobStore } from "#drivers/fs/blob-store.ts";
@@ -35,7 +36,10 @@ async function openFolder({ dataDir }: Settings, clock: Clock): Promise<Place> {
   await using parts = new AsyncDisposableStack();
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await finishRestore(dataDir, clock);
+  // Before, so that nothing is made beside a mark that was left alone; after, when we hold the lock that a move holds.
+  await refuseMoved(dataDir);
   const store = parts.use(await openSqliteStore({ path: storeFile(dataDir), clock }));
+  await refuseMoved(dataDir);
   const blobs = parts.use(await openFsBlobStore({ dir: blobsFolder(dataDir), clock }));
   return place({ store, blobs, clock, says: `SQLite in ${dataDir}` }, parts.move());
 }

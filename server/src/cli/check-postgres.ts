@@ -2,6 +2,7 @@ import type { Finding } from "#cli/checks.ts";
 import { span } from "#cli/output.ts";
 import type { Settings } from "#config/settings.ts";
 import { SETTINGS } from "#config/table.ts";
+import { OPERATOR_FAULTS, OperatorFault } from "#domain/faults.ts";
 
 /** Beyond this a node's own clock misleads whoever reads its log; what it writes into the database goes by the database's. */
 const CLOCK_OFF_MS_MAX = 60_000;
@@ -40,6 +41,8 @@ export async function checkPostgres(settings: Settings, url: string, nowMs: numb
       const says = `${answers}; schema ${schema} is at step ${step}, this program knows ${known}`;
       const fix = step > known + 1 ? "start the newer Tidings" : null;
       found.push({ about, verdict: fix === null ? "good" : "bad", says, fix });
+      const { refuseUnfinished } = await import("#drivers/postgres/unfinished.ts");
+      await refuseUnfinished(db, schema);
     }
     const needs = settings.databaseConnections + CONNECTIONS_BESIDE;
     if (needs * 2 > Number(connections)) {
@@ -54,6 +57,10 @@ export async function checkPostgres(settings: Settings, url: string, nowMs: numb
     }
     return found;
   } catch (error) {
+    if (error instanceof OperatorFault && error.code === "store.moving") {
+      const says = error.message.replace(` [${error.code}]`, "");
+      return [{ about, verdict: "bad", says, fix: OPERATOR_FAULTS[error.code] }];
+    }
     const why = error instanceof Error ? error.message : String(error);
     const fix = `see that it runs, and that ${SETTINGS.databaseUrl.env} is right`;
     return [{ about, verdict: "bad", says: `${place} cannot be worked with: ${why}`, fix }];

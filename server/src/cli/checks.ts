@@ -13,7 +13,7 @@ import { probeSmtp } from "#cli/smtp-probe.ts";
 import type { World } from "#cli/world.ts";
 import type { Settings } from "#config/settings.ts";
 import { SETTINGS } from "#config/table.ts";
-import { OperatorFault } from "#domain/faults.ts";
+import { OPERATOR_FAULTS, OperatorFault } from "#domain/faults.ts";
 
 /** One look at one thing: how it is, and what to do if it is not well. */
 export type Finding = {
@@ -139,7 +139,12 @@ export async function checkDatabase({ dataDir }: Settings): Promise<readonly Fin
   const path = join(dataDir, "tidings.db");
   if (!existsSync(path)) return [good(about, "none yet; it is made at first start")];
   const { DatabaseSync } = await import("node:sqlite");
+  const { refuseMoved } = await import("#app/move-mark.ts");
   const { ours } = await import("#drivers/sqlite/migrate.ts");
+  const moved = await refuseMoved(dataDir).catch((error: unknown) => error);
+  if (moved instanceof OperatorFault) {
+    return [bad(about, moved.message.replace(` [${moved.code}]`, ""), OPERATOR_FAULTS[moved.code])];
+  }
   try {
     using db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 });
     const row = db.prepare("SELECT coalesce(max(number), 0) AS schema FROM migrations").get();

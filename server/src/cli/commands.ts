@@ -90,6 +90,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => ({ build: (await import("#cli/commands/restore.ts")).restoreCommand }),
     },
     {
+      name: "migrate",
+      summary: "move the data folder into Postgres",
+      load: async () => ({ build: (await import("#cli/commands/migrate.ts")).migrateCommand }),
+    },
+    {
       name: "held",
       summary: "decide on what a restore held back",
       load: async () => ({ build: (await import("#cli/commands/held.ts")).heldCommand }),

@@ -8,6 +8,11 @@ export const OPERATOR_FAULTS = {
   "store.unreachable": "See that Postgres runs, and that host, database, user and password of its URL are right.",
   "store.missing": "Nothing was ever kept in this data folder; name the right one with --data-dir.",
   "store.exists": "Choose an empty data folder, or say --force: the store that is there is moved aside, not deleted.",
+  "store.moved": "Start it where it is now, with TIDINGS_DATABASE_URL; two that send the same would send it twice.",
+  "store.moving": "Run `tidings migrate` again: it goes on where it stood.",
+  "store.occupied": "Move into an empty database, or into another schema of it: --database-schema NAME.",
+  "move.disturbed": "End whatever else works on that schema, drop the schema, and run `tidings migrate` again.",
+  "move.differs": "Drop that schema and run `tidings migrate` again: it copies everything anew.",
   "backup.exists": "Name another file, or say --force to replace a backup.",
   "backup.invalid": "Take another backup, or copy this one again from where it was made.",
   "restore.unfinished":

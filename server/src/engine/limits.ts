@@ -26,6 +26,8 @@ export const HOLD_MS = LEASE_MS - 2_000;
 export const HEARTBEAT_MS = 10_000;
 /** How long the engine sleeps at most before it looks again by itself, in case a wake was missed. */
 export const LOOK_AGAIN_MS = 5_000;
+/** After news of another node, which may have brought jobs with a time: how soon it is looked for the next that is due. */
+export const NEWS_DUE_MS = 100;
 /** Jobs made ready per step when their time has come. */
 export const WAKE_BATCH_MAX = 1_000;
 /** Waits between tries of a commit that the store could not do; the work is kept in hand meanwhile. */

@@ -18,6 +18,20 @@ test("a node works what another has made ready, at its word", async () => {
   assert.deepEqual(worker.done, ["a"]);
 });
 
+test("a node does what another has brought with a time, when the time has come", async () => {
+  const clock = new ManualClock();
+  const one = openMemoryStore({ clock, manyNodes: true });
+  const worker = await startWorker(one.another(), clock);
+  const delayMs = 500;
+  await enqueueOn(one, clock, delayMs);
+  for (let passedMs = 0; passedMs < delayMs; passedMs += 50) {
+    assert.deepEqual(worker.done, []);
+    clock.advance(50);
+    await quiet(clock);
+  }
+  assert.deepEqual(worker.done, ["a"]);
+});
+
 test("a node whose others' word was lost finds their jobs within its next look", async () => {
   const clock = new ManualClock();
   const one = openMemoryStore({ clock, manyNodes: true });
@@ -69,9 +83,9 @@ async function startWorker(store: MemoryStore, clock: ManualClock): Promise<{ re
   return { done };
 }
 
-async function enqueueOn(store: MemoryStore, clock: ManualClock): Promise<void> {
+async function enqueueOn(store: MemoryStore, clock: ManualClock, delayMs = 0): Promise<void> {
   const job = { queue: "work", lane: "transactional", turn: 0, payload: "{}", traceparent: null } as const;
-  await store.commit([{ jobs: [{ ...job, key: "a", dueMs: clock.nowMs(), heldForMs: null }] }]);
+  await store.commit([{ jobs: [{ ...job, key: "a", dueMs: clock.nowMs() + delayMs, heldForMs: null }] }]);
   await quiet(clock);
 }
 

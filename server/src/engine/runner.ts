@@ -1,7 +1,7 @@
 import type { DraftEffects } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import { FairClock } from "#engine/fair-clock.ts";
-import { HEARTBEAT_MS, LEASE_MS, LOOK_AGAIN_MS, WAKE_BATCH_MAX } from "#engine/limits.ts";
+import { HEARTBEAT_MS, LEASE_MS, LOOK_AGAIN_MS, NEWS_DUE_MS, WAKE_BATCH_MAX } from "#engine/limits.ts";
 import { sleep } from "#engine/sleep.ts";
 import type { Decision, Stage } from "#engine/stage.ts";
 import { type StageHouse, StageRunner } from "#engine/stage-runner.ts";
@@ -16,7 +16,7 @@ import type { ClaimAsk, Store } from "#ports/store.ts";
  *
  * - *claim*: asks for each queue and lane that may have something ready and has empty hands, transactional first;
  * - *due*: sleeps until the next job is due, then makes it ready (timers, retries, leases of the dead); with other nodes
- *   on the same store it asks for ready jobs now and then, in case their word was lost;
+ *   on the same store it looks again soon after their word, and asks for ready jobs now and then, in case it was lost;
  * - *heartbeat*: extends the leases of what has been in hand for a while.
  */
 export class Runner {
@@ -60,7 +60,10 @@ export class Runner {
   async start(): Promise<void> {
     if (!this.#house.works) return;
     this.#started = true;
-    this.#store.onWake(() => this.notifyAll());
+    this.#store.onWake(() => {
+      this.notifyAll();
+      this.noteDue(this.#house.clock.nowMs() + NEWS_DUE_MS);
+    });
     await this.#wake();
     this.notifyAll();
     this.#loops.push(this.#heartbeat());

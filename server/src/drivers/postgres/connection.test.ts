@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -69,6 +70,33 @@ describe("when connections die", () => {
     assert.deepEqual(await commitOne(store, { events: [event("next")], jobs: [job("next")] }), COMMITTED);
     assert.equal((await store.eventsOf("cut", 9)).length, 0);
     assert.equal((await claimOne(store)).key, "next");
+  });
+
+  test("one that ends in the packet that says it is ready ends no process", async () => {
+    const { hostname: host, port } = new URL(database.url);
+    const refusal = "SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0";
+    const packet = (letter: string, body: Buffer): Buffer => {
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(body.length + 4);
+      return Buffer.concat([Buffer.from(letter), length, body]);
+    };
+    const greeting = [packet("R", Buffer.alloc(4)), packet("Z", Buffer.from("I")), packet("E", Buffer.from(refusal))];
+    let connections = 0;
+    const server = net.createServer((near) => {
+      connections += 1;
+      near.on("error", () => {});
+      if (connections === 1) near.pipe(net.connect(Number(port), host)).pipe(near);
+      else near.once("data", () => near.end(Buffer.concat(greeting)));
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const own = new URL(database.url);
+    own.host = `127.0.0.1:${(server.address() as net.AddressInfo).port}`; // it listens on TCP
+    {
+      await using db = await Database.open({ ...named("short"), url: own.href });
+      await assert.rejects(db.ask(statement("SELECT 1")), isFault);
+      assert.equal(connections, 2);
+    }
+    server.close();
   });
 
   test("idle ones are replaced without a word, and wakes come again", async () => {

@@ -289,6 +289,8 @@ class CorkedClient extends pg.Client {
     const socket = new Socket();
     super({ ...config, stream: () => socket });
     this.socket = socket;
+    // Its death may be told in the same packet as its first readiness, before anybody listens; uses of it then fail.
+    this.on("error", () => {});
   }
 }
 

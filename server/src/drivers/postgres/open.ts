@@ -10,6 +10,7 @@ import { ReadCore } from "#drivers/postgres/read-core.ts";
 import { Records } from "#drivers/postgres/records.ts";
 import { Retention } from "#drivers/postgres/retention.ts";
 import { PostgresStore } from "#drivers/postgres/store.ts";
+import { refuseUnfinished } from "#drivers/postgres/unfinished.ts";
 import { Wake } from "#drivers/postgres/wake.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -38,7 +39,7 @@ const SCHEMA_BYTES_MAX = 63;
 /**
  * Opens a schema of a Postgres database as the store, and brings it to our form. Any number of nodes may do so at once.
  *
- * @throws {OperatorFault} `store.unreachable`, `store.unfit` or `store.newer`.
+ * @throws {OperatorFault} `store.unreachable`, `store.unfit`, `store.newer`, or `store.moving` while half of it is copied.
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { url, clock, connectionsMax = CONNECTIONS_MAX, applicationName = "tidings", onNote } = options;
@@ -47,6 +48,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     await using parts = new AsyncDisposableStack();
     const db = parts.use(await Database.open({ url, applicationName, connectionsMax }));
     for (const note of await migrated(db, schema, clock.nowMs())) onNote?.(note);
+    await refuseUnfinished(db, schema);
     const leases = new LeaseClock(clock);
     const wake = parts.use(new Wake(db, schema));
     await wake.open();

@@ -64,18 +64,44 @@ test("with hundreds of thousands of jobs, messages and events, no statement scan
   }
 });
 
+test("jobs are found by their keys, even where statistics know of none that is held", async () => {
+  await using db = await Database.open({ url, applicationName: "plans", connectionsMax: 1 });
+  const name = database.schema("idle");
+  const store = await openPostgresStore({ url, clock: systemClock(), schema: name, connectionsMax: 2 });
+  await store[Symbol.asyncDispose]();
+  const client = await db.single();
+  try {
+    const jobs = `${quoted(name)}.jobs`;
+    await client.query(`INSERT INTO ${jobs} SELECT * FROM ${schema}.jobs WHERE state = 0; ANALYZE ${jobs}`);
+    const { extend, release } = jobSql(quoted(name));
+    const { done, keep, again } = writeSql(quoted(name));
+    for (const [what, sql] of Object.entries({ extend, release, done, keep, again })) {
+      const plan = (await planOf(client, sql)).join("\n");
+      assert.match(plan, /Index Scan using jobs_pkey/, what);
+      assert.doesNotMatch(plan, /jobs_held/, what);
+    }
+  } finally {
+    await client.end();
+  }
+});
+
 /** Of each statement that reads a large table from end to end: its name and that line of its plan. */
 async function scans(client: pg.Client): Promise<string[]> {
   const found: string[] = [];
   for (const [name, sql] of statements()) {
-    const parameters = Math.max(0, ...[...sql.matchAll(/\$(\d+)/g)].map(([, digits]) => Number(digits)));
-    await client.query(`PREPARE looked AS ${sql}`);
-    const nulls = parameters === 0 ? "" : `(${Array(parameters).fill("NULL").join(", ")})`;
-    const { rows } = await client.query<[string]>({ text: `EXPLAIN EXECUTE looked${nulls}`, rowMode: "array" });
-    await client.query("DEALLOCATE looked");
-    for (const [line] of rows) if (/Seq Scan on (?!meta|checkpoints)/.test(line)) found.push(`${name}: ${line.trim()}`);
+    const lines = await planOf(client, sql);
+    for (const line of lines) if (/Seq Scan on (?!meta|checkpoints)/.test(line)) found.push(`${name}: ${line.trim()}`);
   }
   return found;
+}
+
+async function planOf(client: pg.Client, sql: string): Promise<readonly string[]> {
+  const parameters = Math.max(0, ...[...sql.matchAll(/\$(\d+)/g)].map(([, digits]) => Number(digits)));
+  await client.query(`PREPARE looked AS ${sql}`);
+  const nulls = parameters === 0 ? "" : `(${Array(parameters).fill("NULL").join(", ")})`;
+  const { rows } = await client.query<[string]>({ text: `EXPLAIN EXECUTE looked${nulls}`, rowMode: "array" });
+  await client.query("DEALLOCATE looked");
+  return rows.map(([line]) => line);
 }
 
 async function fill(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Statement } from "#drivers/postgres/connection.ts";
+import { HELD_BY_KEY } from "#drivers/postgres/jobs.ts";
 import { numbersSql } from "#drivers/postgres/positions.ts";
 
 export type WriteStatements = { readonly [name in keyof ReturnType<typeof writeSql>]: Statement };
@@ -12,7 +13,7 @@ export function writeSql(schema: string) {
   const number = numbersSql(schema);
   const table = (name: string): string => `${schema}.${name}`;
   const ended = "FROM unnest($1::text[], $2::bigint[]";
-  const held = "j.key = e.key AND j.fence = e.fence AND j.state = 2";
+  const held = `j.key = e.key AND j.fence = e.fence AND ${HELD_BY_KEY}`;
   const all = "SELECT 1 / (count(*) = $3::bigint)::int FROM hit";
   const job = "key, queue, lane, turn, state, due_ms, lease_until_ms, payload, traceparent";
   const newJobs = `INSERT INTO ${table("jobs")} (id, ${job}, attempt, fence, enqueued_ms)
