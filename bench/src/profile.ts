@@ -29,14 +29,22 @@ export async function profileTidings(sends: number, warmUp: number, say: (line: 
   say(
     `profiled: ${Math.round(burst.perSecond)}/s, ${burst.cpuUs?.toFixed(0)} µs CPU per message ${JSON.stringify(burst.threadsUs)}`,
   );
-  const untilMs = burst.startMs + burst.tookMs;
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith(".cpuprofile"))
     .toSorted()) {
-    const profile = JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile;
     say(`\n### ${file}\n`);
-    for (const line of rowsOf(profile, burst.startMs * 1000, untilMs * 1000, sends)) say(line);
+    for (const line of profileRows(join(folder, file), burst, sends)) say(line);
   }
+}
+
+/** A table of one thread's time within a burst. */
+export function profileRows(
+  file: string,
+  { startMs, tookMs }: { readonly startMs: number; readonly tookMs: number },
+  sends: number,
+): readonly string[] {
+  const profile = JSON.parse(readFileSync(file, "utf8")) as Profile;
+  return rowsOf(profile, startMs * 1000, (startMs + tookMs) * 1000, sends);
 }
 
 /** A profile's clock is the machine's steady one, in µs, so the burst can be cut out of it. */

@@ -21,25 +21,40 @@ export const CONNECTIONS = 64;
 export const LONE_SENDS = 200;
 const LONE_GAP_MS = 20;
 
-export type Load = AsyncDisposable & { run(job: LoadJob): Promise<LoadResult> };
+export type Load = AsyncDisposable & { readonly pid: number; run(job: LoadJob): Promise<LoadResult> };
 
 export function startLoad(): Load {
   const child = start([scriptFile("load.ts")]);
   return {
+    pid: child.pid,
     run: async (job) => (await child.ask(JSON.stringify(job))) as LoadResult,
     [Symbol.asyncDispose]: () => child.end(),
   };
 }
 
+/** Who looks at more than a burst does by itself, just before its clock starts and when it has stopped. */
+export type Onlooker = { begin(): Promise<void>; end(): Promise<void> };
+const NOBODY: Onlooker = { begin: async () => undefined, end: async () => undefined };
+
 /** As fast as it takes them, until all is at the sink and settled. What warms it up comes before and is not counted. */
-export async function burstOf(system: System, sink: Sink, load: Load, warmUp: number, sends: number): Promise<Burst> {
+export async function burstOf(
+  system: System,
+  sink: Sink,
+  load: Load,
+  warmUp: number,
+  sends: number,
+  onlooker: Onlooker = NOBODY,
+): Promise<Burst> {
   await load.run(system.job("warm", warmUp, {}));
   await system.settled();
   const work = async (burst: string, count: number, arrived: () => Promise<void>): Promise<WorkDone> => {
+    await onlooker.begin();
     const result = await load.run(system.job(burst, count, {}));
     await arrived();
     await system.settled();
-    return { startMs: result.startMs, endMs: steadyMs(), sentMs: result.sentMs, accepts: acceptsOf(result) };
+    const endMs = steadyMs();
+    await onlooker.end();
+    return { startMs: result.startMs, endMs, sentMs: result.sentMs, accepts: acceptsOf(result) };
   };
   return measureBurst(system.pid, sink, "b", sends, work, system.databasePid);
 }

@@ -38,7 +38,7 @@ const READY_MS_MAX = 30_000;
 /** Of `Entry`. */
 const HISTORY_ROWS = 3;
 /** What the memory of the machine allows; the server's default, 128 MB, is for the smallest. */
-const POSTGRES_SETTINGS = { shared_buffers: "256MB" };
+export const POSTGRES_SETTINGS = { shared_buffers: "256MB" };
 
 export type RivalRun = { readonly burst: Burst; readonly lone: Lone };
 
@@ -53,10 +53,7 @@ export async function burstOfRival(
   await using rival = await Rival.start(options, sink.port, true);
   await using load = startLoad();
   const burst = await burstOf(rival, sink, load, warmUp, sends);
-  const { messages, history } = await rival.logged();
-  if (messages !== warmUp + sends || history !== messages * HISTORY_ROWS) {
-    throw new Error(`after ${warmUp + sends} sends its log has ${messages} messages and ${history} rows of history`);
-  }
+  await rival.checkLog(warmUp + sends);
   return { burst, lone: await loneSends(rival, sink, load, lones) };
 }
 
@@ -68,10 +65,10 @@ export async function acceptsOfRival(options: RivalOptions, warmUp: number, send
   return await acceptsAlone(rival, load, warmUp, sends, {});
 }
 
-type Database = AsyncDisposable & { readonly pid: number; readonly address: string };
+export type Database = AsyncDisposable & { readonly pid: number; readonly address: string };
 
 /** A rival's process, and the server of its database. */
-class Rival implements System, AsyncDisposable {
+export class Rival implements System, AsyncDisposable {
   readonly #child: Child;
   readonly #port: number;
   readonly #database: Database;
@@ -82,9 +79,10 @@ class Rival implements System, AsyncDisposable {
     this.#database = database;
   }
 
-  static async start(options: RivalOptions, sinkPort: number, works: boolean): Promise<Rival> {
+  /** @param given ends with it; without one it gets a server of its own. */
+  static async start(options: RivalOptions, sinkPort: number, works: boolean, given?: Database): Promise<Rival> {
     await using parts = new AsyncDisposableStack();
-    const database = parts.use(await startDatabase(options));
+    const database = parts.use(given ?? (await startDatabase(options)));
     const { concurrency, mailConnections } = options;
     const job: RivalJob = { key: KEY, sinkPort, database: database.address, works, concurrency, mailConnections };
     const child = start([scriptFile(`rivals/${options.queue}.ts`), JSON.stringify(job)], {
@@ -114,8 +112,11 @@ class Rival implements System, AsyncDisposable {
     await this.#child.ask("settle");
   }
 
-  async logged(): Promise<Logged> {
-    return (await this.#child.ask("logged")) as Logged;
+  /** @throws when its log has not a row, and three of history, for each of so many sends. */
+  async checkLog(sends: number): Promise<void> {
+    const { messages, history } = (await this.#child.ask("logged")) as Logged;
+    if (messages === sends && history === sends * HISTORY_ROWS) return;
+    throw new Error(`after ${sends} sends its log has ${messages} messages and ${history} rows of history`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,8 +130,12 @@ async function startDatabase(options: RivalOptions): Promise<Database> {
     const redis = await startRedis(options.sync);
     return { pid: redis.pid, address: redis.socket, [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose]() };
   }
-  const { TIDINGS_BENCH_POSTGRES_BIN: binDir } = process.env;
-  const where = { folder: workFolder(), settings: POSTGRES_SETTINGS, ...(binDir === undefined ? {} : { binDir }) };
-  const postgres = await startPostgres(where);
+  const postgres = await startPostgres({ folder: workFolder(), settings: POSTGRES_SETTINGS, ...postgresGiven() });
   return { pid: postgres.pid, address: postgres.url, [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
+}
+
+/** The Postgres that the environment names, if it does. */
+export function postgresGiven(): { readonly binDir?: string } {
+  const { TIDINGS_BENCH_POSTGRES_BIN: binDir } = process.env;
+  return binDir === undefined ? {} : { binDir };
 }
