@@ -281,6 +281,28 @@ describe("a job", () => {
     assert.equal(verdict?.kind, "fenced");
   });
 
+  test("that ends late is counted, because somebody else had it", async () => {
+    const bench = new Bench();
+    const { store, clock } = bench;
+    let late = 0;
+    const counter = (name: string) => ({ add: (n: number) => (late += name === "tidings_late_ends_total" ? n : 0) });
+    const meter = { ...silentMeter, counter };
+    const engine = new Engine({ store, clock, dice: seededDice(7), log: silentLog, meter });
+    engine.addStage(
+      stage(async (jobs, context) => {
+        for (const { job: held } of jobs) {
+          // Another worker, to which the lease was over.
+          if (held.key === "taken") await store.commit([{ job: { ref: held, end: { kind: "done" } } }]);
+        }
+        await finishAll(jobs, context);
+      }),
+    );
+    await engine.start();
+    await bench.wait(engine.submit(enqueue(job("taken"), job("kept"))));
+    await bench.pass(1_000);
+    assert.equal(late, 1);
+  });
+
   test("that takes long is kept by heartbeats", async () => {
     const bench = new Bench();
     let runs = 0;

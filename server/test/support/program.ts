@@ -8,6 +8,10 @@ const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
 /** A start takes well below a second; with both cores taken by tests, a few. */
 const START_MS_MAX = 20_000;
 
+const alive = new Set<ChildProcess>();
+// Whoever is told to end has no time to wait for them.
+process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
+
 /** The key of every program started here. */
 export const KEY = "tk_test_whole_house";
 
@@ -187,8 +191,10 @@ export class Home implements AsyncDisposable {
     child.stdout.setEncoding("utf8").on("data", (text: string) => (said.out += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said.err += text));
     this.#started.add(child);
+    alive.add(child);
     const ended = once(child, "close").then(([code, signal]): Ended => {
       this.#started.delete(child);
+      alive.delete(child);
       return { code, signal };
     });
     return { child, ended, said };
