@@ -5,6 +5,7 @@ import {
   COMMIT_BYTES_MAX,
   COMMIT_UNITS_MAX,
   COMMITS_MAX,
+  COMMITS_SHARED_MAX,
   GATHER_FROM_UNITS,
   GATHER_MS,
 } from "#engine/limits.ts";
@@ -22,7 +23,7 @@ import { type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts
  *
  *     submit ──none under way──▶ handed to the store ──answer──▶ verdicts
  *        │                          ▲
- *        ├──many wait──▶ beside ────┤ (at most COMMITS_MAX)
+ *        ├──many wait──▶ beside ────┤ (two at most)
  *        └──few wait──▶ gathering ──┘ after GATHER_MS, or when they have become many
  *
  * Units are handed over in the order in which they were submitted. If the store cannot commit a batch, every unit in it
@@ -32,6 +33,8 @@ import { type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts
 export class Committer {
   readonly #store: Store;
   readonly #clock: Clock;
+  /** Most under way at once. */
+  readonly #commitsMax: number;
   readonly #waiting: Pending[] = [];
   #head = 0;
   #waitingBytes = 0;
@@ -49,6 +52,7 @@ export class Committer {
   constructor(store: Store, clock: Clock, meter: Meter) {
     this.#store = store;
     this.#clock = clock;
+    this.#commitsMax = store.can.manyNodes ? COMMITS_SHARED_MAX : COMMITS_MAX;
     this.#units = meter.histogram(
       "tidings_commit_units",
       "Units per commit.",
@@ -101,7 +105,7 @@ export class Committer {
     while (this.waitingUnits > 0) {
       const areMany = this.waitingUnits >= BESIDE_FROM_UNITS;
       const underWay = this.#handedMs.length;
-      if (underWay > 0 && !(areMany && underWay < COMMITS_MAX)) return;
+      if (underWay > 0 && !(areMany && underWay < this.#commitsMax)) return;
       if (!areMany && this.#lastUnits >= GATHER_FROM_UNITS && this.waitingUnits < this.#lastUnits) {
         if (!this.#gathering) void this.#gather();
         return;

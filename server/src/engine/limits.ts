@@ -4,6 +4,8 @@ export const COMMIT_UNITS_MAX = 512;
 export const COMMIT_BYTES_MAX = 16 * 1024 * 1024;
 /** Commits under way at once: while the disk is waited for, one more is made ready; more than two gain nothing. */
 export const COMMITS_MAX = 2;
+/** On a database that nodes share, larger batches are worth more: each commit costs its server as much as ten messages. */
+export const COMMITS_SHARED_MAX = 1;
 /** So many go beside a commit that is under way; fewer wait for its end, because each commit has a price of its own. */
 export const BESIDE_FROM_UNITS = 16;
 /** A batch of so many is load, and worth a wait for more; below it a unit never waits. */

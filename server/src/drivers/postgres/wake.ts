@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { type Database, statement } from "#drivers/postgres/connection.ts";
 
-/** A node tells the others of its commits no more often: a notification takes a lock that all of the server shares. */
-export const TELL_MS = 10;
+/**
+ * A node tells the others of its commits no more often: a notification takes a lock that all of the server shares, and
+ * workers that are woken for slivers make small, dear commits. The first after a rest goes out at once.
+ */
+export const TELL_MS = 20;
 /** How long our own notification may take to come back, before we believe that none ever will. */
 const HEAR_MS_MAX = 1_000;
 /** How often it is looked for news where none are told: behind PgBouncer, or while the connection is down. */
