@@ -97,7 +97,7 @@ export function isRefusalOfTheStore(response: Response, text: string): boolean {
   return (
     type === "api_error" &&
     code === "store.unavailable" &&
-    /^The store cannot do this now \(store\.(full|busy|failed)\); nothing of this call was kept\.$/.test(
+    /^The store cannot do this now \(store\.(full|busy|failed)\); (nothing of this call was kept|it may not have been kept)\./.test(
       message ?? "",
     ) &&
     (hint ?? "").length > 0 &&

@@ -218,7 +218,12 @@ export function answerToFault(fault: unknown, where: string, trace: Trace, house
       route: where,
       call: trace.callId,
     });
-    return refusal("store.unavailable", `The store cannot do this now (${fault.code}); nothing of this call was kept.`);
+    // An answer of the database may have been lost behind its commit.
+    const kept =
+      fault.code === "store.failed"
+        ? "it may not have been kept. Repeat it, with the same Idempotency-Key so that it is not done twice."
+        : "nothing of this call was kept.";
+    return refusal("store.unavailable", `The store cannot do this now (${fault.code}); ${kept}`);
   }
   house.log.error("A call failed by a fault of ours", {
     route: where,
