@@ -11,6 +11,9 @@ export type TestDatabase = AsyncDisposable & {
   schema(at: string): string;
 };
 
+/** Made so far by this process, in which many test files may run, all in the one database that was given. */
+let schemas = 0;
+
 /**
  * The Postgres of `TIDINGS_TEST_POSTGRES_URL`, in which only schemas of this process are made and dropped; else one that is
  * started for the occasion, without fsync, and is gone with it. For what must hold on every Postgres; what power failures
@@ -22,7 +25,7 @@ export async function testDatabase(settings: Readonly<Record<string, string>> = 
   const given = process.env["TIDINGS_TEST_POSTGRES_URL"];
   const names = new Map<string, string>();
   const schema = (at: string): string => {
-    const name = names.get(at) ?? `t${process.pid}_${names.size}_${at}`.slice(0, 63);
+    const name = names.get(at) ?? `t${process.pid}_${schemas++}_${at}`.slice(0, 63);
     names.set(at, name);
     return name;
   };

@@ -166,6 +166,18 @@ describe("behind a pooler", () => {
     assert.deepEqual((await db.ask(two, [3])).rows, [[4]]);
   });
 
+  test("whoever meets mixed up names beside others goes once more as well", async () => {
+    await using db = await Database.open({ url: database.url, applicationName: "names", connectionsMax: 3 });
+    // Long enough for each of the three to need a connection of its own.
+    const slow = statement("SELECT $1::int, pg_sleep(0.05)::text");
+    const forget = { name: "", text: "DEALLOCATE ALL; SELECT pg_sleep(0.05)" };
+    const all = () => Promise.all([1, 2, 3].map(async (n) => (await db.ask<[number]>(slow, [n])).rows[0]?.[0]));
+    assert.deepEqual(await all(), [1, 2, 3]);
+    await Promise.all([1, 2, 3].map(() => db.ask(forget)));
+    assert.deepEqual(await all(), [1, 2, 3]);
+    assert(!db.names);
+  });
+
   test("that refuses settings of connections, each transaction brings them along", async () => {
     await using pooler = await startPooler(database.url);
     await using db = await Database.open({ url: pooler.url, applicationName: "bare", connectionsMax: 1 });

@@ -186,10 +186,12 @@ export class Database implements AsyncDisposable {
    * @throws {StoreFault} when the database cannot do it now; anything else is a bug, e.g. in SQL.
    */
   async hold<T>(run: (session: Session) => Promise<T>): Promise<T> {
+    // Asked before: of several that fail together the first forbids names, and the others go once more as well.
+    const named = this.#named;
     try {
       return await this.#hold(run);
     } catch (error) {
-      if (!this.#named || !isBouncerTrouble(error)) throw error;
+      if (!named || !isBouncerTrouble(error)) throw error;
     }
     this.#named = false;
     return await this.#hold(run);
