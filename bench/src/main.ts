@@ -2,11 +2,12 @@ import { parseArgs } from "node:util";
 import { pick } from "./contestants.ts";
 import { measureLimits } from "./limits.ts";
 import { lookAtMachine } from "./machine.ts";
-import { median, type Spread } from "./measure.ts";
+import { median } from "./measure.ts";
 import { profileTidings } from "./profile.ts";
 import { type Results, tableOf, writeResults } from "./report.ts";
 import type { Accepts, Turn } from "./system.ts";
 import { tidingsAtRest } from "./tidings.ts";
+import { countOf, msOf, say, wholeNumber } from "./terminal.ts";
 
 /**
  * `npm run bench -- [--sends 20000] [--rounds 5] [--quick] [--only tidings,bullmq] [--profile]`: Tidings beside pipelines
@@ -49,8 +50,8 @@ async function main(): Promise<void> {
   const limits = isWhole ? await attempt("the machine's limits", missing, measureLimits) : null;
   if (limits !== null) {
     say(
-      `limits: fsync ${ms(limits.fsyncMs)} · loopback ${ms(limits.echoMs)} · bare HTTP ${count(limits.httpPerSecond)}/s · ` +
-        `store ${count(limits.storeLivesPerSecond["100"] ?? Number.NaN)} lives/s in batches of 100`,
+      `limits: fsync ${msOf(limits.fsyncMs)} · loopback ${msOf(limits.echoMs)} · bare HTTP ${countOf(limits.httpPerSecond)}/s · ` +
+        `store ${countOf(limits.storeLivesPerSecond["100"] ?? Number.NaN)} lives/s in batches of 100`,
     );
   }
   const startsToo = contestants.some(({ key }) => key === "tidings");
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
   if (atRest !== null) {
     say(
       `at rest: ready after ${median(atRest.readyMs).toFixed(0)} ms (first start ${atRest.firstReadyMs.toFixed(0)}) · ` +
-        `${atRest.rest?.nowMib.toFixed(0)} MiB · lone send 202 after ${ms(atRest.lone.acceptMs)}, at the server after ${ms(atRest.lone.arriveMs)}`,
+        `${atRest.rest?.nowMib.toFixed(0)} MiB · lone send 202 after ${msOf(atRest.lone.acceptMs)}, at the server after ${msOf(atRest.lone.arriveMs)}`,
     );
   }
   const turns: Record<string, Turn[]> = {};
@@ -75,7 +76,7 @@ async function main(): Promise<void> {
       const alone = await attempt(`${name}, accepts alone`, missing, () => acceptsAlone(WARM_UP_SENDS, sends));
       if (alone === null) continue;
       (accepts[name] ??= []).push(alone);
-      say(`round ${round}/${rounds}: ${name}: accepts alone ${count(alone.perSecond)}/s, ${ms(alone.ms)}`);
+      say(`round ${round}/${rounds}: ${name}: accepts alone ${countOf(alone.perSecond)}/s, ${msOf(alone.ms)}`);
     }
   }
   const systems = contestants.map(({ key, name, durable }) => ({ key, name, durable }));
@@ -106,33 +107,15 @@ async function attempt<T>(what: string, missing: string[], run: () => Promise<T>
 function lineOf({ burst, lone, halfLoad }: Turn): string {
   const { perSecond, accepts, cpuUs, databaseCpuUs, peakMib, lost, duplicates, arriveMs, threadsUs } = burst;
   return [
-    `${count(perSecond)}/s`,
-    ...(accepts === null ? [] : [`accepts ${count(accepts.perSecond)}/s, ${ms(accepts.ms)}`]),
-    ...(arriveMs === null ? [] : [`arrives ${ms(arriveMs)}`]),
+    `${countOf(perSecond)}/s`,
+    ...(accepts === null ? [] : [`accepts ${countOf(accepts.perSecond)}/s, ${msOf(accepts.ms)}`]),
+    ...(arriveMs === null ? [] : [`arrives ${msOf(arriveMs)}`]),
     `${cpuUs?.toFixed(0)} µs CPU ${JSON.stringify(threadsUs)}`,
     ...(databaseCpuUs === null ? [] : [`and ${databaseCpuUs.toFixed(0)} of its database`]),
     `peak ${peakMib?.toFixed(0)} MiB`,
     `lost ${lost}, twice ${duplicates}`,
     ...(accepts !== null && accepts.putOff > 0 ? [`put off ${accepts.putOff}`] : []),
-    ...(lone === null ? [] : [`lone send arrives ${ms(lone.acceptToArriveMs)} after its 202`]),
-    ...(halfLoad === null ? [] : [`half load ${count(halfLoad.perSecond)}/s, 202 after ${ms(halfLoad.ms)}`]),
+    ...(lone === null ? [] : [`lone send arrives ${msOf(lone.acceptToArriveMs)} after its 202`]),
+    ...(halfLoad === null ? [] : [`half load ${countOf(halfLoad.perSecond)}/s, 202 after ${msOf(halfLoad.ms)}`]),
   ].join(" · ");
-}
-
-function ms({ p50, p99 }: Spread): string {
-  return `${p50.toFixed(2)} ms (p99 ${p99.toFixed(1)})`;
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-function wholeNumber(name: string, text: string | undefined, usual: number, max: number): number {
-  const value = text === undefined ? usual : Number(text);
-  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
-  throw new Error(`--${name} must be a whole number from 1 to ${max}`);
 }

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
 import { lookAtMachine } from "../machine.ts";
-import type { Spread } from "../measure.ts";
 import type { Accepts } from "../system.ts";
 import { CONTESTANTS, type Contestant, pick } from "./contestants.ts";
 import { fullStore } from "./full-store.ts";
@@ -9,6 +8,7 @@ import { profile } from "./profile.ts";
 import { isMissed, type Results, tableOf, writeResults } from "./report.ts";
 import { Server } from "./server.ts";
 import { acceptsOf, statementsOf, type Turn, turnOf } from "./turn.ts";
+import { countOf, msOf, say, wholeNumber } from "../terminal.ts";
 
 /**
  * `npm run bench:postgres -- [--sends 20000] [--rounds 5] [--quick] [--only all,api-2,pg-boss,store] [--profile] [--folder DIR]`:
@@ -95,7 +95,7 @@ async function compare(server: Server, missing: string[]): Promise<Pick<Results,
       const alone = await attempt(`${name}, accepts alone`, missing, () => acceptsAlone(contestant, server));
       if (alone === null) continue;
       (accepts[key] ??= []).push(alone);
-      say(`round ${round}/${rounds}: ${name}: accepts alone ${count(alone.perSecond)}/s, ${ms(alone.ms)}`);
+      say(`round ${round}/${rounds}: ${name}: accepts alone ${countOf(alone.perSecond)}/s, ${msOf(alone.ms)}`);
     }
   }
   return { turns, accepts, statements };
@@ -120,30 +120,12 @@ async function attempt<T>(what: string, missing: string[], run: () => Promise<T>
 function lineOf({ burst, nodes, databaseCpuUs, walBytes, writes, shares }: Turn): string {
   const { perSecond, accepts, lost, duplicates } = burst;
   return [
-    `${count(perSecond)}/s`,
-    ...(accepts === null ? [] : [`accepts ${count(accepts.perSecond)}/s, ${ms(accepts.ms)}`]),
+    `${countOf(perSecond)}/s`,
+    ...(accepts === null ? [] : [`accepts ${countOf(accepts.perSecond)}/s, ${msOf(accepts.ms)}`]),
     `CPU ${nodes.map(({ cpuUs }) => cpuUs.toFixed(0)).join(" + ")} and ${databaseCpuUs.toFixed(0)} µs of the database`,
     `peak ${nodes.map(({ peakMib }) => peakMib.toFixed(0)).join(", ")} MiB`,
-    `${writes.rows.toFixed(1)} rows (${(writes.hotShare * 100).toFixed(0)} % of updates HOT), ${writes.commits.toFixed(2)} transactions, ${count(walBytes)} B of log`,
+    `${writes.rows.toFixed(1)} rows (${(writes.hotShare * 100).toFixed(0)} % of updates HOT), ${writes.commits.toFixed(2)} transactions, ${countOf(walBytes)} B of log`,
     `idle ${(shares.idle * 100).toFixed(0)} %: ${bottleneckOf(shares)}`,
     `lost ${lost}, twice ${duplicates}`,
   ].join(" · ");
-}
-
-function ms({ p50, p99 }: Spread): string {
-  return `${p50.toFixed(2)} ms (p99 ${p99.toFixed(1)})`;
-}
-
-function count(value: number): string {
-  return Math.round(value).toLocaleString("en");
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-function wholeNumber(name: string, text: string | undefined, usual: number, max: number): number {
-  const value = text === undefined ? usual : Number(text);
-  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
-  throw new Error(`--${name} must be a whole number from 1 to ${max}`);
 }

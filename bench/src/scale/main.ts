@@ -1,3 +1,4 @@
+import { say } from "../terminal.ts";
 import { parseArgs } from "node:util";
 import { lookAtMachine } from "../machine.ts";
 import { loneBesideBulk } from "./beside-bulk.ts";
@@ -80,8 +81,4 @@ function caseName(text: string): CaseName {
   if (name === undefined) throw new Error(`--only: ${text} is none of ${Object.keys(CASES).join(", ")}`);
   // One of the keys.
   return name as CaseName;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

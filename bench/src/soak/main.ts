@@ -1,3 +1,4 @@
+import { say } from "../terminal.ts";
 import { parseArgs } from "node:util";
 import { lookAtMachine } from "../machine.ts";
 import { steadyMs } from "../measure.ts";
@@ -95,10 +96,6 @@ function progress(sample: Sample): void {
     `disk ${left(sample.diskMib)} MiB (wal ${left(sample.walMib)}) · ${sample.openFiles} files`;
   if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${line}`);
   else say(line);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 function positive(name: string, text: string): number {

@@ -1,5 +1,5 @@
 import { texts } from "#drivers/postgres/arrays.ts";
-import { type Ask, Database, type Statement, statement } from "#drivers/postgres/connection.ts";
+import { type Ask, COMMIT, Database, type Statements, statements } from "#drivers/postgres/connection.ts";
 import { codeOf } from "#drivers/postgres/faults.ts";
 import { unreachableFault } from "#drivers/postgres/open-fault.ts";
 import { quoted } from "#drivers/postgres/open.ts";
@@ -43,13 +43,12 @@ export async function openPostgresBlobStore(options: PostgresBlobsOptions): Prom
 class PostgresBlobStore implements BlobStore {
   readonly #db: Database;
   readonly #clock: Clock;
-  readonly #sql: { readonly [name in keyof ReturnType<typeof blobSql>]: Statement };
+  readonly #sql: Statements<ReturnType<typeof blobSql>>;
 
   constructor(db: Database, schema: string, clock: Clock) {
     this.#db = db;
     this.#clock = clock;
-    const { put, get, remove, list } = blobSql(schema);
-    this.#sql = { put: statement(put), get: statement(get), remove: statement(remove), list: statement(list) };
+    this.#sql = statements(blobSql(schema));
   }
 
   async put(id: string, bytes: Uint8Array): Promise<void> {
@@ -95,8 +94,6 @@ function partsOf(bytes: Buffer): readonly Buffer[] {
   }
   return parts;
 }
-
-const COMMIT = statement("COMMIT");
 
 /** Exported for the test that looks at plans. */
 export function blobSql(schema: string) {

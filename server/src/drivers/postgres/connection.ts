@@ -55,6 +55,14 @@ export function statement(text: string): Statement {
   return { name: `tidings_${createHash("sha256").update(text).digest("hex").slice(0, 20)}`, text };
 }
 
+/** Texts by name, as statements of the same names. */
+export type Statements<Sql> = { readonly [name in keyof Sql]: Statement };
+
+export function statements<Sql extends Readonly<Record<string, string>>>(sql: Sql): Statements<Sql> {
+  // Each text becomes a statement under the name it had.
+  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, statement(text)])) as Statements<Sql>;
+}
+
 export type Value = string | number | boolean | Buffer | null;
 export type Ask = readonly [statement: Statement, values?: readonly Value[]];
 /** Rows as arrays, in the order of the statement's columns; bigint and double as numbers, bytea as a Buffer. */

@@ -1,5 +1,5 @@
 import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
-import { laneOf } from "#drivers/postgres/lanes.ts";
+import { laneOf } from "#domain/lane-number.ts";
 import { fromStored } from "#drivers/postgres/text.ts";
 import type { QueueDepth } from "#ports/store.ts";
 

@@ -1,6 +1,6 @@
 import { bigints, texts } from "#drivers/postgres/arrays.ts";
-import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
-import { laneNumber, laneOf } from "#drivers/postgres/lanes.ts";
+import { type Database, type Statements, statements } from "#drivers/postgres/connection.ts";
+import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { LeaseClock } from "#drivers/postgres/lease-clock.ts";
 import { fromStored } from "#drivers/postgres/text.ts";
 import type { Job, JobRef } from "#domain/job.ts";
@@ -24,7 +24,7 @@ export class Jobs {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #leases: LeaseClock;
-  readonly #sql: JobStatements;
+  readonly #sql: Statements<ReturnType<typeof jobSql>>;
   #known: Times = ALL_TIMES;
   #wholeAtMs = Number.NEGATIVE_INFINITY;
 
@@ -32,7 +32,7 @@ export class Jobs {
     this.#db = db;
     this.#clock = clock;
     this.#leases = leases;
-    this.#sql = jobStatements(schema);
+    this.#sql = statements(jobSql(schema));
   }
 
   async claim(asks: readonly ClaimAsk[], leaseMs: number): Promise<Job[]> {
@@ -161,20 +161,6 @@ function jobOf([key, queue, lane, payload, traceparent, attempt, fence, enqueued
     fence,
     turn,
     enqueuedMs,
-  };
-}
-
-type JobStatements = { readonly [name in keyof ReturnType<typeof jobSql>]: Statement };
-
-function jobStatements(schema: string): JobStatements {
-  const { claim, extend, release, next, wake, park } = jobSql(schema);
-  return {
-    claim: statement(claim),
-    extend: statement(extend),
-    release: statement(release),
-    next: statement(next),
-    wake: statement(wake),
-    park: statement(park),
   };
 }
 

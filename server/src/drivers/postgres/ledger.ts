@@ -1,6 +1,6 @@
 import { HELD, PARKED, READY, WAITING } from "#drivers/postgres/jobs.ts";
 import { documentName, type KnownDocument, type KnownJob, type Looked } from "#drivers/postgres/looks.ts";
-import { laneNumber } from "#drivers/postgres/lanes.ts";
+import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { DocumentKey, DocumentPut } from "#domain/document.ts";
 import type { NewEvent } from "#domain/event.ts";
 import type { MessageId } from "#domain/ids.ts";
@@ -222,7 +222,7 @@ export class Ledger {
       }
       case "dead": {
         const { key, queue, turn, payload, traceparent, attempt, enqueuedMs } = job;
-        const lane = job.lane === 0 ? "transactional" : "bulk";
+        const lane = laneOf(job.lane);
         const [error, deadMs] = [end.error, this.#nowMs];
         this.#bury({ key, queue, lane, turn, payload, traceparent, attempt, error, enqueuedMs, deadMs });
         return this.#setJob(ref.key, null);

@@ -1,9 +1,9 @@
 import { texts } from "#drivers/postgres/arrays.ts";
-import { type Answer, type Ask, type Session, type Statement, statement } from "#drivers/postgres/connection.ts";
-import { laneOf } from "#drivers/postgres/lanes.ts";
+import { type Answer, type Ask, type Session, type Statements, statements } from "#drivers/postgres/connection.ts";
+import { laneOf } from "#domain/lane-number.ts";
 import type { BuriedJob } from "#drivers/postgres/ledger.ts";
-import { prefixEnd } from "#drivers/postgres/prefix-end.ts";
-import { fromStored, toStored } from "#drivers/postgres/text.ts";
+import { prefixEnd } from "#domain/prefix-end.ts";
+import { fromStored, maybeFromStored, toStored } from "#drivers/postgres/text.ts";
 import type { DocumentKey } from "#domain/document.ts";
 import type { MessageStatus } from "#domain/message.ts";
 import type { OnceRecord, Unit } from "#ports/store.ts";
@@ -131,10 +131,10 @@ export function documentName({ collection, id }: DocumentKey): string {
 
 /** Reads what a batch needs and locks it until the end of the transaction, always in the same order. */
 export class Looks {
-  readonly #sql: LookStatements;
+  readonly #sql: Statements<ReturnType<typeof lookSql>>;
 
   constructor(schema: string) {
-    this.#sql = lookStatements(schema);
+    this.#sql = statements(lookSql(schema));
   }
 
   /** @param first goes out before, in the same flight. */
@@ -197,7 +197,7 @@ function readJobs({ jobs, storedJobs }: Looked, { rows }: Answer): void {
     jobs.set(known, {
       ...{ key: known, queue: fromStored(queue), lane, turn, state, dueMs, leaseUntilMs },
       ...{ payload: fromStored(payload), traceparent, attempt, fence, step, enqueuedMs },
-      ...{ error: error === null ? null : fromStored(error), isStored: true },
+      ...{ error: maybeFromStored(error), isStored: true },
     });
   }
 }
@@ -271,20 +271,6 @@ function readDocuments({ documents, storedDocuments }: Looked, { rows }: Answer)
     documents.set(documentName(known), known);
     storedDocuments.set(documentName(known), known);
   }
-}
-
-type LookStatements = { readonly [name in keyof ReturnType<typeof lookSql>]: Statement };
-
-function lookStatements(schema: string): LookStatements {
-  const { jobs, dead, messages, once, documents, range } = lookSql(schema);
-  return {
-    jobs: statement(jobs),
-    dead: statement(dead),
-    messages: statement(messages),
-    once: statement(once),
-    documents: statement(documents),
-    range: statement(range),
-  };
 }
 
 /** Exported for the test that looks at their plans. */

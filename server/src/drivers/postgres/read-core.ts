@@ -1,11 +1,11 @@
 import { texts } from "#drivers/postgres/arrays.ts";
-import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
+import { type Database, type Statement, type Statements, statements } from "#drivers/postgres/connection.ts";
 import { Depths } from "#drivers/postgres/depths.ts";
-import { laneNumber, laneOf } from "#drivers/postgres/lanes.ts";
+import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import { DocumentReads } from "#drivers/postgres/read-documents.ts";
 import { JournalReads } from "#drivers/postgres/read-journal.ts";
 import { MessageReads } from "#drivers/postgres/read-messages.ts";
-import { fromStored, toStored } from "#drivers/postgres/text.ts";
+import { fromStored, maybeFromStored, toStored } from "#drivers/postgres/text.ts";
 import type { DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
@@ -42,7 +42,7 @@ export class ReadCore {
   readonly #messages: MessageReads;
   readonly #documents: DocumentReads;
   readonly #depths: Depths;
-  readonly #sql: { readonly [name in keyof ReturnType<typeof readSql>]: Statement };
+  readonly #sql: Statements<ReturnType<typeof readSql>>;
 
   constructor({ db, schema, clock, onHeldBack }: ReadParts) {
     this.#db = db;
@@ -51,18 +51,7 @@ export class ReadCore {
     this.#messages = new MessageReads(db, schema);
     this.#documents = new DocumentReads(db, schema);
     this.#depths = new Depths(db, schema);
-    const { requests, once, jobs, deadJob, deadJobs, deadJobsOf, parked, parkedJobs, blobs } = readSql(schema);
-    this.#sql = {
-      requests: statement(requests),
-      once: statement(once),
-      jobs: statement(jobs),
-      deadJob: statement(deadJob),
-      deadJobs: statement(deadJobs),
-      deadJobsOf: statement(deadJobsOf),
-      parked: statement(parked),
-      parkedJobs: statement(parkedJobs),
-      blobs: statement(blobs),
-    };
+    this.#sql = statements(readSql(schema));
   }
 
   readJournal = (ask: JournalAsk) => this.#journal.page(ask);
@@ -135,10 +124,6 @@ export class ReadCore {
   }
 }
 
-function readText(stored: string | null): string | null {
-  return stored === null ? null : fromStored(stored);
-}
-
 type RequestRow = [
   id: string,
   body: string,
@@ -155,7 +140,7 @@ function requestOf([id, body, acceptedMs, lane, traceparent, archivedMs]: Reques
     body: fromStored(body),
     acceptedMs,
     lane: laneOf(lane),
-    traceparent: readText(traceparent),
+    traceparent: maybeFromStored(traceparent),
     archivedMs,
   };
 }
@@ -196,7 +181,7 @@ function jobStateOf([key, queue, lane, stateNumber, dueMs, attempt, payload, err
     dueMs,
     attempt,
     payload: fromStored(payload),
-    error: readText(error),
+    error: maybeFromStored(error),
   };
 }
 
@@ -218,7 +203,7 @@ function deadJobOf([key, queue, lane, payload, traceparent, attempt, error, enqu
     queue: fromStored(queue),
     lane: laneOf(lane),
     payload: fromStored(payload),
-    traceparent: readText(traceparent),
+    traceparent: maybeFromStored(traceparent),
     attempt,
     error: fromStored(error),
     enqueuedMs,
@@ -266,7 +251,7 @@ function parkedJobOf([key, queue, lane, payload, traceparent, attempt, enqueuedM
     queue: fromStored(queue),
     lane: laneOf(lane),
     payload: fromStored(payload),
-    traceparent: readText(traceparent),
+    traceparent: maybeFromStored(traceparent),
     attempt,
     enqueuedMs,
     dueMs,

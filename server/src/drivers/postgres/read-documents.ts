@@ -1,6 +1,6 @@
 import { texts } from "#drivers/postgres/arrays.ts";
 import { type Database, type Statement, statement, type Value } from "#drivers/postgres/connection.ts";
-import { prefixEnd } from "#drivers/postgres/prefix-end.ts";
+import { prefixEnd } from "#domain/prefix-end.ts";
 import { fromStored, toStored } from "#drivers/postgres/text.ts";
 import type { Document, DocumentKey, DocumentQuery } from "#domain/document.ts";
 

@@ -1,6 +1,6 @@
-import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
+import { type Database, type Statements, statements } from "#drivers/postgres/connection.ts";
 import { horizonSql } from "#drivers/postgres/positions.ts";
-import { fromStored, toStored } from "#drivers/postgres/text.ts";
+import { fromStored, maybeFromStored, toStored } from "#drivers/postgres/text.ts";
 import { OWN_SOURCE, type Position, type RecordedEvent } from "#domain/event.ts";
 import type { Checkpoint, JournalAsk, JournalBounds, JournalPage } from "#ports/store.ts";
 
@@ -20,22 +20,13 @@ const EVENT_BYTES_OVERHEAD = 150;
 export class JournalReads {
   readonly #db: Database;
   readonly #onHeldBack: (isHeldBack: boolean) => void;
-  readonly #sql: { readonly [name in keyof ReturnType<typeof journalSql>]: Statement };
+  readonly #sql: Statements<ReturnType<typeof journalSql>>;
 
   /** @param onHeldBack is told after each page that reached the horizon whether there is something behind it. */
   constructor(db: Database, schema: string, onHeldBack: (isHeldBack: boolean) => void) {
     this.#db = db;
     this.#onHeldBack = onHeldBack;
-    const { page, partition, of, bounds, behind, checkpoints, checkpointsOf } = journalSql(schema);
-    this.#sql = {
-      page: statement(page),
-      partition: statement(partition),
-      of: statement(of),
-      bounds: statement(bounds),
-      behind: statement(behind),
-      checkpoints: statement(checkpoints),
-      checkpointsOf: statement(checkpointsOf),
-    };
+    this.#sql = statements(journalSql(schema));
   }
 
   async page({ after, limit, partition }: JournalAsk): Promise<JournalPage> {
@@ -121,7 +112,7 @@ function eventOf([position, type, subject, timeMs, data, traceparent, key, sourc
     subject: about,
     timeMs,
     data: fromStored(data),
-    traceparent: traceparent === null ? null : fromStored(traceparent),
+    traceparent: maybeFromStored(traceparent),
     key: key === null ? about : fromStored(key),
   };
 }

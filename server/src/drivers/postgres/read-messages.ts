@@ -1,6 +1,6 @@
 import { texts } from "#drivers/postgres/arrays.ts";
 import { type Database, type Statement, statement, type Value } from "#drivers/postgres/connection.ts";
-import { fromStored, toStored } from "#drivers/postgres/text.ts";
+import { fromStored, maybeFromStored, toStored } from "#drivers/postgres/text.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { MessageReason, MessageRecord, MessageStatus } from "#domain/message.ts";
 import type { MessageFilter, MessagePage, OutcomeCounts } from "#ports/store.ts";
@@ -175,18 +175,18 @@ function messageOf(row: Readonly<MessageRow> | Readonly<PageRow>): MessageRecord
     requestId: fromStored(requestId) as RequestId,
     toIndex,
     recipient: fromStored(recipient),
-    userId: readText(userId),
-    listId: readText(listId),
+    userId: maybeFromStored(userId),
+    listId: maybeFromStored(listId),
     event: fromStored(event),
     notification: fromStored(notification),
-    traceId: readText(traceId),
+    traceId: maybeFromStored(traceId),
     tags: tags === null ? [] : (JSON.parse(fromStored(tags)) as string[]),
     status,
     enqueuedMs,
     reason,
-    error: readText(error),
-    channel: readText(channel),
-    provider: readText(provider),
+    error: maybeFromStored(error),
+    channel: maybeFromStored(channel),
+    provider: maybeFromStored(provider),
     sentMs,
     deliveredMs,
     openedMs,
@@ -205,10 +205,6 @@ type Times = [
   canceledMs: number | null,
   archivedMs: number | null,
 ];
-
-function readText(stored: string | null): string | null {
-  return stored === null ? null : fromStored(stored);
-}
 
 const COLUMNS = `id, request_id, to_index, recipient, user_id, list_id, event, notification, trace_id, tags, status,
   enqueued_ms, reason, error, channel, provider, sent_ms, delivered_ms, opened_ms, clicked_ms, canceled_ms,

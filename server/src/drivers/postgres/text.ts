@@ -17,3 +17,8 @@ const NEEDS_ESCAPE = /[\0\x01]/;
 const ESCAPED = /[\0\x01]/g;
 // oxlint-disable-next-line no-control-regex
 const STORED = /\x01[\x01\x02]/g;
+
+/** The same of a column that may be null. */
+export function maybeFromStored(stored: string | null): string | null {
+  return stored === null ? null : fromStored(stored);
+}

@@ -1,8 +1,8 @@
-import type { Statement } from "#drivers/postgres/connection.ts";
+import type { Statements } from "#drivers/postgres/connection.ts";
 import { HELD_BY_KEY } from "#drivers/postgres/jobs.ts";
 import { numbersSql } from "#drivers/postgres/positions.ts";
 
-export type WriteStatements = { readonly [name in keyof ReturnType<typeof writeSql>]: Statement };
+export type WriteStatements = Statements<ReturnType<typeof writeSql>>;
 
 /**
  * The statements of a commit, each for all rows of a kind: columns come as arrays. Where a statement must touch all of its

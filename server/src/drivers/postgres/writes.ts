@@ -1,6 +1,6 @@
 import { bigints, doubles, texts } from "#drivers/postgres/arrays.ts";
-import { type Ask, type Statement, statement, type Value } from "#drivers/postgres/connection.ts";
-import { laneNumber } from "#drivers/postgres/lanes.ts";
+import { type Ask, type Statement, statements, type Value } from "#drivers/postgres/connection.ts";
+import { laneNumber } from "#domain/lane-number.ts";
 import { type Ledger, stateOfBorn } from "#drivers/postgres/ledger.ts";
 import type { KnownDocument, KnownJob, Looked } from "#drivers/postgres/looks.ts";
 import { PatchStatements } from "#drivers/postgres/patches.ts";
@@ -27,11 +27,7 @@ export class Writes {
   readonly #patches: PatchStatements;
 
   constructor(schema: string) {
-    const sql = writeSql(schema);
-    // Each text becomes a statement of the same name.
-    this.#sql = Object.fromEntries(
-      Object.entries(sql).map(([name, text]) => [name, statement(text)]),
-    ) as WriteStatements;
+    this.#sql = statements(writeSql(schema));
     this.#patches = new PatchStatements(schema);
   }
 

@@ -1,4 +1,5 @@
 import { ABOVE_ALL_TEXT, type Database, type Query } from "#drivers/sqlite/database.ts";
+import { prefixEnd } from "#domain/prefix-end.ts";
 import type { DocumentExpectation, DocumentKey, DocumentPut, Term } from "#domain/document.ts";
 
 /** The writer's side of the documents. A document's row names its terms, so that they can be replaced with it. */
@@ -46,7 +47,7 @@ export class Documents {
   }
 
   clear(collection: string, prefix: string): void {
-    const end = prefixEnd(prefix);
+    const end = prefixEnd(prefix) ?? ABOVE_ALL_TEXT;
     for (const [id, terms] of this.#termed.all(collection, prefix, end)) this.#dropTerms(collection, id, terms);
     this.#clear.run(collection, prefix, end);
   }
@@ -56,18 +57,6 @@ export class Documents {
     // We wrote this text in `put`.
     for (const [name, value] of JSON.parse(terms) as Term[]) this.#dropTerm.run(collection, name, value, id);
   }
-}
-
-/** The first text, in code point order, that is behind every text that begins so. */
-export function prefixEnd(prefix: string): string | Uint8Array {
-  const points = [...prefix];
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    const next = (last.codePointAt(0) ?? 0) + 1;
-    if (next > 0x10ffff) continue;
-    // UTF-8 knows no surrogates: the code point after U+D7FF is U+E000.
-    return points.join("") + String.fromCodePoint(next === 0xd800 ? 0xe000 : next);
-  }
-  return ABOVE_ALL_TEXT;
 }
 
 export const DOCUMENT_SQL = {

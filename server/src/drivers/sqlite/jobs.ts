@@ -1,5 +1,5 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
-import { laneNumber, laneOf } from "#drivers/sqlite/lanes.ts";
+import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import { LeaseBook } from "#drivers/sqlite/leases.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";

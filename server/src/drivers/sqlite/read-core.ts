@@ -1,5 +1,5 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
-import { laneNumber, laneOf } from "#drivers/sqlite/lanes.ts";
+import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import { DocumentReads } from "#drivers/sqlite/read-documents.ts";
 import { JournalReads } from "#drivers/sqlite/read-journal.ts";

@@ -1,5 +1,5 @@
 import { type Database, type Query, ABOVE_ALL_TEXT } from "#drivers/sqlite/database.ts";
-import { prefixEnd } from "#drivers/sqlite/documents.ts";
+import { prefixEnd } from "#domain/prefix-end.ts";
 import type { Document, DocumentKey, DocumentQuery } from "#domain/document.ts";
 
 /** From so many keys of a collection one statement for all of them costs less than one for each: a quarter, for 250. */
@@ -57,7 +57,7 @@ export class DocumentReads {
 
 /** One range of ids, `from` included and `until` not, so that an index can begin and stop where it should. */
 function range(prefix: string, after: string | null, order: "ascending" | "descending") {
-  const end = prefixEnd(prefix);
+  const end = prefixEnd(prefix) ?? ABOVE_ALL_TEXT;
   if (after === null) return { from: prefix, until: end };
   // The text right behind `after` in code point order is itself and a NUL.
   if (order === "ascending") return { from: isBehind(after, prefix) ? `${after}\0` : prefix, until: end };

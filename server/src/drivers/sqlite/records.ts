@@ -1,5 +1,5 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
-import { laneNumber } from "#drivers/sqlite/lanes.ts";
+import { laneNumber } from "#domain/lane-number.ts";
 import type { Checkpoint, Effects, OnceRecord, StoredRequest } from "#ports/store.ts";
 
 /** The writer's side of what is kept by one key and otherwise left alone. */
