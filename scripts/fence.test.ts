@@ -35,6 +35,26 @@ const ROWS: Readonly<
     bad: ["#providers/webhook/provider.ts", "#drivers/system/clock.ts", "node:crypto", "undici"],
     good: "#ports/provider.ts",
   },
+  queues: {
+    file: "server/src/queues/x.ts",
+    bad: ["#rules/rule.ts", "#pipeline/accept.ts", "node:crypto"],
+    good: "#ports/store.ts",
+  },
+  rules: {
+    file: "server/src/rules/x.ts",
+    bad: ["#webhooks/desk.ts", "#doors/http/check.ts", "node:crypto", "ajv"],
+    good: "#pipeline/accept.ts",
+  },
+  webhooks: {
+    file: "server/src/webhooks/x.ts",
+    bad: ["#queues/desk.ts", "#providers/webhook/provider.ts", "undici"],
+    good: "#rules/rule.ts",
+  },
+  schemas: {
+    file: "server/src/schemas/x.ts",
+    bad: ["#doors/http/check.ts", "node:fs", "fastify"],
+    good: "ajv",
+  },
   observers: {
     file: "server/src/observers/x.ts",
     bad: ["#drivers/system/clock.ts", "node:fs"],

@@ -28,9 +28,11 @@ const STATUSES = ["ROUTED", "SENT", "OPENED", "CANCELED", "UNDELIVERABLE"] as co
 
 type Step =
   | { readonly do: "commit"; readonly units: readonly Draft[] }
-  | { readonly do: "claim"; readonly lane: Job["lane"]; readonly limit: number }
+  | { readonly do: "claim"; readonly lane: Job["lane"]; readonly limit: number; readonly lendMs: number | undefined }
   | { readonly do: "wait"; readonly ms: number }
-  | { readonly do: "extend" | "release"; readonly held: number }
+  | { readonly do: "extend"; readonly held: number; readonly ms: number }
+  | { readonly do: "release"; readonly held: number }
+  | { readonly do: "trimJobs"; readonly ms: number }
   | { readonly do: "trim"; readonly upTo: number }
   | { readonly do: "forget"; readonly behind: number | null; readonly limit: number }
   | { readonly do: "sweep" | "park" };
@@ -82,20 +84,27 @@ class Side {
       case "commit":
         return await this.#commit(next.units);
       case "claim": {
-        const jobs = await this.#store.claim([{ queue: QUEUE, lane: next.lane, limit: next.limit }], LEASE_MS);
+        const { do: _, lendMs, ...ask } = next;
+        const asks = [{ queue: QUEUE, ...ask, ...(lendMs === undefined ? {} : { lendMs }) }];
+        const jobs = await this.#store.claim(asks, LEASE_MS);
         this.#held.push(...jobs);
-        return jobs.map(({ fence: _, ...rest }) => rest);
+        return jobs.map(({ fence: __, ...rest }) => rest);
       }
       case "wait":
         this.#clock.advance(next.ms);
         return await this.#store.wakeDue(100);
       case "extend": {
         const job = this.#held.at(-1 - next.held);
-        return job === undefined ? null : (await this.#store.extend([job], LEASE_MS)).length;
+        return job === undefined ? null : (await this.#store.extend([job], next.ms)).length;
       }
       case "release": {
         const job = this.#held.at(-1 - next.held);
         return job === undefined ? null : await this.#store.release([job]);
+      }
+      case "trimJobs": {
+        // All of them: which are first of those of one moment is each store's own.
+        const ask = { queue: QUEUE, olderThanMs: START_MS + next.ms, limit: 1_000 };
+        return await this.#store.trimJobs(ask);
       }
       case "trim":
         return await this.#store.trimJournal(this.#position(next.upTo), START_MS + 1, 5);
@@ -115,6 +124,8 @@ class Side {
     return {
       ...(await stateOf(this.#store)),
       journal: this.#ranked(await this.#store.readJournal({ after: 0, limit: 999 })),
+      some: this.#ranked(await this.#store.readJournal({ after: 0, limit: 4, foreignAnd: ["message.sent"] })),
+      foreign: this.#ranked(await this.#store.readJournal({ after: 0, limit: 999, foreignAnd: [] })),
       partition: this.#ranked(await this.#store.readJournal({ after: 0, limit: 3, partition: { index: 1, of: 3 } })),
       behind: await Promise.all([0, 3, 99].map((rank) => this.#store.eventsBehind(this.#position(rank), 99))),
     };
@@ -167,6 +178,7 @@ async function stateOf(store: Store): Promise<Readonly<Record<string, unknown>>>
     jobs: await store.jobs([...KEYS, ...WORKING_KEYS]),
     dead: await store.deadJobs({ queue: null, after: null, limit: 99 }),
     depths: await store.depths(),
+    someDepths: await store.depths(["never", QUEUE]),
     parked: await store.parked(),
     parkedJobs: await store.parkedJobs({ after: { queue: QUEUE, lane: "transactional", key: "a" }, limit: 99 }),
     documents: await store.listDocuments({ collection: "x", limit: 99 }),
@@ -188,12 +200,19 @@ const newJob = fc
     turn: number,
     dueMs: fc.constantFrom(START_MS, START_MS + 50),
     held: fc.boolean(),
+    group: fc.option(fc.constantFrom("g", "h"), { freq: 2 }),
   })
-  .map(({ key: name, held, ...rest }) => job(name, { ...rest, heldForMs: held ? LEASE_MS : null }));
+  .map(({ key: name, held, ...rest }) =>
+    job(name, { ...rest, heldForMs: held && rest.group === null ? LEASE_MS : null }),
+  );
 const newEvent = fc
   .record({ subject: key, foreign: fc.boolean(), late: fc.nat({ max: 2 }) })
   .map(({ subject, foreign, late }) =>
-    event(subject, { timeMs: START_MS + late, ...(foreign ? { id: subject, source: "/s" } : {}) }),
+    event(subject, {
+      timeMs: START_MS + late,
+      type: late === 0 ? "message.sent" : "message.delivered",
+      ...(foreign ? { id: subject, source: "/s", attributes: `{"bus":"${subject}"}` } : {}),
+    }),
   );
 const newMessage = fc
   .record({ number, events: fc.array(newEvent, { maxLength: 2 }), job: fc.option(newJob) })
@@ -276,10 +295,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("claim" as const),
       lane: fc.constantFrom(...LANES),
       limit: fc.nat({ max: 3 }),
+      lendMs: fc.constantFrom(undefined, undefined, 0, 2 * LEASE_MS),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(0, 60, LEASE_MS) }) },
-  fc.record({ do: fc.constantFrom("extend" as const, "release" as const), held: number }),
+  fc.record({ do: fc.constant("extend" as const), held: number, ms: fc.constantFrom(0, LEASE_MS) }),
+  fc.record({ do: fc.constant("release" as const), held: number }),
+  fc.record({ do: fc.constant("trimJobs" as const), ms: fc.constantFrom(1, 100, LEASE_MS) }),
   fc.record({ do: fc.constant("trim" as const), upTo: fc.nat({ max: 20 }) }),
   fc.record({
     do: fc.constant("forget" as const),

@@ -76,6 +76,7 @@ export function jobSentences(world: StoreWorld): void {
         traceparent,
         attempt: 1,
         turn: 7,
+        group: null,
         enqueuedMs: START_MS,
       });
     });

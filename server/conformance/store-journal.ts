@@ -75,8 +75,68 @@ export function journalSentences(world: StoreWorld): void {
           data: "[1]",
           traceparent: "tp",
           key: "a",
+          attributes: null,
         },
       ]);
+    });
+
+    test("keeps what else a foreign event came with, as it came", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const attributes = '{"bus":"orders","subject":"a\\u0000b","extensions":{"n":1}}';
+      await commitOne(store, {
+        events: [event("a", { source: "/s", id: "1", attributes }), event("a", { source: "/s", id: "2" })],
+      });
+      await commitOne(store, { events: [event("a", { attributes: null }), event("a", { attributes: '{"bus":"x"}' })] });
+      const kept = [attributes, null, null, '{"bus":"x"}'];
+      const { events } = await store.readJournal({ after: 0, limit: 9 });
+      assert.deepEqual(
+        events.map((one) => one.attributes),
+        kept,
+      );
+      assert.deepEqual(
+        (await store.eventsOf("a", 9)).map((one) => one.attributes),
+        kept,
+      );
+    });
+
+    test("shows a reader only what is foreign, and of our own what it names; its pages pass over the rest", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const subjects: string[] = [];
+      for (let n = 0; n < 12; n += 1) {
+        const one = [
+          event(`own${n}`, { type: "message.sent" }),
+          event(`rule${n}`, { type: "rule.changed" }),
+          event(`foreign${n}`, { type: "message.sent", source: "/s", id: `${n}` }),
+        ][n % 3];
+        assert(one !== undefined);
+        subjects.push(one.subject);
+        await commitOne(store, { events: [one] });
+      }
+      await append(store, 5);
+      const { last } = await store.journalBounds();
+      const read = async (foreignAnd: readonly string[], limit: number, partition?: { index: number; of: number }) => {
+        const found: string[] = [];
+        for (let after = 0, pages = 0; after < last; pages += 1) {
+          const page = await store.readJournal({ after, limit, foreignAnd, ...(partition && { partition }) });
+          assert(page.upTo > after && page.events.length <= limit && pages < 20);
+          found.push(...page.events.map(({ subject }) => subject));
+          after = page.upTo;
+        }
+        return found;
+      };
+      const foreign = subjects.filter((subject) => subject.startsWith("foreign"));
+      const both = subjects.filter((subject) => !subject.startsWith("own"));
+      assert.deepEqual([await read([], 2), await read([], 99)], [foreign, foreign]);
+      assert.deepEqual([await read(["rule.changed", "never"], 3), await read(["rule.changed"], 99)], [both, both]);
+      const parts = await Promise.all([0, 1].map((index) => read(["rule.changed"], 2, { index, of: 2 })));
+      for (const [index, part] of parts.entries())
+        assert.deepEqual(
+          part,
+          both.filter((subject) => partitionOf(subject, 2) === index),
+        );
+      assert.deepEqual(await store.readJournal({ after: last, limit: 9, foreignAnd: [] }), { events: [], upTo: last });
     });
 
     test("a foreign event keeps its source and id, and is not appended twice", async () => {

@@ -1,11 +1,15 @@
 import { describe } from "node:test";
 import { documentSentences } from "#conformance/store-documents.ts";
+import { groupRuns } from "#conformance/store-group-runs.ts";
+import { groupSentences } from "#conformance/store-groups.ts";
 import { jobSentences } from "#conformance/store-jobs.ts";
 import { journalSentences } from "#conformance/store-journal.ts";
+import { loanSentences } from "#conformance/store-loans.ts";
 import { messageSentences } from "#conformance/store-messages.ts";
 import { parkingSentences } from "#conformance/store-parking.ts";
 import { reopeningSentences } from "#conformance/store-reopening.ts";
 import { retentionSentences } from "#conformance/store-retention.ts";
+import { trimmingSentences } from "#conformance/store-trimming.ts";
 import { unitSentences } from "#conformance/store-units.ts";
 import { storeWorld } from "#conformance/store-world.ts";
 import type { Clock } from "#ports/clock.ts";
@@ -26,6 +30,10 @@ export function storeConforms(name: string, open: (opening: StoreOpening) => Pro
     const world = storeWorld(open);
     unitSentences(world);
     jobSentences(world);
+    loanSentences(world);
+    groupSentences(world);
+    groupRuns(world);
+    trimmingSentences(world);
     journalSentences(world);
     messageSentences(world);
     documentSentences(world);

@@ -1,6 +1,6 @@
 /**
  * What is copied when an installation moves, column by column. Both stores call tables and columns alike; what one of
- * them has for itself alone (`requests.seq`, `jobs.lease_until_ms`) is not among these. A test compares this with both
+ * them has for itself alone (`requests.seq`) is not among these. A test compares this with both
  * schemas, so that a new column cannot be forgotten.
  */
 
@@ -107,6 +107,7 @@ export const MOVED_TABLES: readonly MovedTable[] = [
     key: "text",
     source: "text",
     id: "text",
+    attributes: "text",
   }),
   moved("checkpoints", ["consumer", "partition"], {
     consumer: "text",
@@ -127,11 +128,13 @@ export const MOVED_TABLES: readonly MovedTable[] = [
     error: "text",
     enqueued_ms: "whole",
     dead_ms: "whole",
+    grp: "text",
   }),
   moved("jobs", ["key"], {
     id: "whole",
     turn: "double",
     due_ms: "double",
+    lease_until_ms: "double",
     enqueued_ms: "whole",
     fence: "whole",
     attempt: "whole",
@@ -143,6 +146,7 @@ export const MOVED_TABLES: readonly MovedTable[] = [
     payload: "text",
     traceparent: "text",
     error: "text",
+    grp: "text",
   }),
 ];
 

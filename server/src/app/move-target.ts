@@ -154,7 +154,7 @@ export class MoveTarget implements AsyncDisposable {
       [table.name, textOf(now.after), now.rows, now.isDone, textOf(before.after), before.rows],
     ];
     const rows = page === null ? [] : this.#rows(table, page);
-    await this.#transact([[UNAWAITED], note, ...rows]).catch((error: unknown) => {
+    await this.#transact([[UNAWAITED], [AS_IT_STOOD], note, ...rows]).catch((error: unknown) => {
       const code = codeOf(error);
       if (code !== UNIQUE_VIOLATION && code !== DIVISION_BY_ZERO) throw error;
       throw new OperatorFault(
@@ -288,6 +288,8 @@ export class MoveTarget implements AsyncDisposable {
 }
 
 const UNAWAITED = statement("SET LOCAL synchronous_commit = off");
+/** Jobs of a group come in the order of their keys, each with the place that it had: nothing is to be put in order on the way. */
+const AS_IT_STOOD = statement("SET LOCAL tidings.regroup = off");
 
 function addSql(schema: string, table: MovedTable): string {
   const names = table.columns.map(({ name }) => name).join(", ");

@@ -16,7 +16,10 @@ export const SUBSCRIPTIONS = "subscriptions";
 export const SUPPRESSIONS = "suppressions";
 /** Who left a list by their own hand: id = `subscriptionId(list, user)`, body = `DepartureBody`. Imports respect it. */
 export const DEPARTURES = "departures";
-/** API keys: id = digest of the key, body = `KeyBody`. The key itself is never kept. */
+/**
+ * API keys: id = digest of the key, body = `KeyBody`. The key itself is never kept. AWS pairs lie among them: id = access
+ * key id.
+ */
 export const KEYS = "keys";
 /** What was caught instead of sent: id = `mailboxId(...)`, terms `["message", id]` and `["recipient", r]`. */
 export const MAILBOX = "mailbox";
@@ -58,6 +61,8 @@ export type KeyBody = {
   readonly revokedMs: number | null;
   /** `setting`: from `TIDINGS_API_KEY`; the next value of the setting takes its place. */
   readonly origin: "created" | "setting";
+  /** A pair for AWS' clients; absent: a bearer key. */
+  readonly aws?: true;
 };
 
 /** A list's subscriptions begin with this; what follows is the user id. */

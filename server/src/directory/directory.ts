@@ -1,4 +1,4 @@
-import { type Changed, NO_ORIGIN, type Origin } from "#directory/change.ts";
+import { type Changed, NO_ORIGIN, type Origin } from "#engine/change.ts";
 import { type Imported, importRows } from "#directory/import.ts";
 import { Keys } from "#directory/keys.ts";
 import { Lists } from "#directory/lists.ts";

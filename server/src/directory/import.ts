@@ -7,7 +7,7 @@ import {
   type Origin,
   refused,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import { type DepartureBody, DEPARTURES, PROFILES, subscriptionId, SUBSCRIPTIONS } from "#directory/collections.ts";
 import { listIdProblem } from "#directory/list-id.ts";
 import { type Join, join } from "#directory/membership.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { awsSecret, isAccessKeyId } from "#directory/aws-keys.ts";
 import { KEYS } from "#directory/collections.ts";
 import { type GivenDirectory, givenDirectory } from "../../test/given-directory.ts";
 
@@ -106,4 +107,35 @@ test("a key from the setting works, is not shown, and gives way to the next valu
   );
   await given.directory.keys.ensureFirstKey("one");
   assert.deepEqual(await living(given), ["service", "TIDINGS_API_KEY"]);
+});
+
+test("a pair for AWS' clients is listed and revoked like any key, and its secret is kept nowhere", async () => {
+  const given = givenDirectory();
+  const made = await given.directory.keys.create({ name: "aws", scopes: ["send"], aws: true });
+  assert.ok(made.kind === "done");
+  const { accessKeyId, secret, id, prefix, aws } = made.value;
+  assert.ok(accessKeyId !== null && isAccessKeyId(accessKeyId) && accessKeyId.startsWith(id));
+  assert.deepEqual([prefix, aws], [accessKeyId, true]);
+  assert.match(secret, /^[A-Za-z0-9+/]{40}$/);
+  assert.equal(awsSecret(given.secrets, accessKeyId), secret);
+  const kept = await given.store.listDocuments({ collection: KEYS, limit: 10 });
+  assert.deepEqual(
+    kept.map((document) => document.id),
+    [accessKeyId],
+  );
+  assert.ok(![JSON.stringify(kept), JSON.stringify(await given.happened())].some((text) => text.includes(secret)));
+  assert.deepEqual(await living(given), ["aws"]);
+  assert.equal((await given.directory.keys.revoke(id)).kind, "done");
+  assert.deepEqual(await living(given), []);
+});
+
+test("no two pairs are alike, and none tells anything of another's secret", async () => {
+  const given = givenDirectory();
+  const secrets: string[] = [];
+  for (let count = 0; count < 20; count += 1) {
+    const made = await given.directory.keys.create({ name: "aws", scopes: ["full"], aws: true });
+    secrets.push(made.kind === "done" ? made.value.secret : "");
+  }
+  assert.equal(new Set(secrets).size, 20);
+  assert.notEqual(awsSecret(given.secrets, "TKIAAAAAAAAAAAAAAAAA"), awsSecret(given.secrets, "TKIAAAAAAAAAAAAAAAAB"));
 });

@@ -9,7 +9,8 @@ import {
   refused,
   unchanged,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
+import { awsSecret, newAccessKeyId } from "#directory/aws-keys.ts";
 import { type KeyBody, KEYS } from "#directory/collections.ts";
 import type { Document } from "#domain/document.ts";
 import type { Engine } from "#engine/engine.ts";
@@ -33,9 +34,13 @@ const KEY_ID_CHARS = 12;
 /** Holds one mark, by which nodes that start together agree on who makes the first key. */
 const FIRST_KEY = "first_key";
 
-type KeyWish = Pick<KeyBody, "name" | "scopes" | "origin">;
+type KeyWish = Pick<KeyBody, "name" | "scopes" | "origin" | "aws">;
+/** Under which id a key is kept, and how a list shows it. */
+type KeyPlace = { readonly id: string; readonly prefix: string };
 
 export type Key = Omit<KeyBody, "origin"> & { readonly id: string };
+/** `accessKeyId`: of a pair for AWS' clients; null: the secret is a bearer key. */
+export type NewKey = Key & { readonly secret: string; readonly accessKeyId: string | null };
 
 /** API keys: kept as digests, shown once. */
 export class Keys {
@@ -49,18 +54,23 @@ export class Keys {
     this.#dice = engine.parts.dice;
   }
 
-  /** Makes a key. `secret` is told here and never again. */
+  /** Makes a key, or a pair for AWS' clients. `secret` is told here and never again. */
   async create(
-    wish: { readonly name: string; readonly scopes: readonly string[] },
+    wish: { readonly name: string; readonly scopes: readonly string[]; readonly aws?: boolean },
     origin: Origin = NO_ORIGIN,
-  ): Promise<Changed<Key & { readonly secret: string }>> {
+  ): Promise<Changed<NewKey>> {
     const fault = wishProblem(wish);
     if (fault !== null) return refused("request.invalid", fault);
     const living = (await this.list()).filter(({ revokedMs }) => revokedMs === null);
     if (living.length >= KEYS_MAX) return refused("request.invalid", `There are ${KEYS_MAX} keys; revoke some first.`);
-    const secret = this.#newSecret();
-    const added = await this.#put(secret, { ...wish, origin: "created" }, origin);
-    return added.kind === "done" ? { kind: "done", value: { ...added.value, secret } } : added;
+    const { name, scopes } = wish;
+    const accessKeyId = wish.aws === true ? newAccessKeyId(this.#dice) : null;
+    const secret = accessKeyId === null ? this.#newSecret() : awsSecret(this.#secrets, accessKeyId);
+    const added =
+      accessKeyId === null
+        ? await this.#put(this.#placeOf(secret), { name, scopes, origin: "created" }, origin)
+        : await this.#put(pairPlace(accessKeyId), { name, scopes, origin: "created", aws: true }, origin);
+    return added.kind === "done" ? { kind: "done", value: { ...added.value, secret, accessKeyId } } : added;
   }
 
   /** Oldest first, revoked ones too; without their secrets, which nobody has. */
@@ -104,7 +114,11 @@ export class Keys {
       return write(changes, null);
     });
     if (ended.kind !== "done") return ended;
-    const put = await this.#put(given, { name: "TIDINGS_API_KEY", scopes: ["full"], origin: "setting" }, NO_ORIGIN);
+    const put = await this.#put(
+      this.#placeOf(given),
+      { name: "TIDINGS_API_KEY", scopes: ["full"], origin: "setting" },
+      NO_ORIGIN,
+    );
     return put.kind === "done" ? { kind: "done", value: null } : put;
   }
 
@@ -122,14 +136,14 @@ export class Keys {
       const nowMs = clock.nowMs();
       changes.expect.push(unchanged(mark, before));
       changes.puts.push({ ...mark, body: "{}", when: "always", nowMs });
-      this.#add(changes, secret, { name: "first key", scopes: ["full"], origin: "created" }, NO_ORIGIN);
+      this.#add(changes, this.#placeOf(secret), { name: "first key", scopes: ["full"], origin: "created" }, NO_ORIGIN);
       return write(changes, secret);
     });
   }
 
-  #put(secret: string, wish: KeyWish, origin: Origin): Promise<Changed<Key>> {
+  #put(place: KeyPlace, wish: KeyWish, origin: Origin): Promise<Changed<Key>> {
     const { store } = this.#engine.parts;
-    const key = { collection: KEYS, id: this.#secrets.digest(secret) };
+    const key = { collection: KEYS, id: place.id };
     return change(
       this.#engine,
       async (): Promise<Decision<Key>> => {
@@ -137,23 +151,26 @@ export class Keys {
         const changes = noChanges();
         if (before !== null && bodyOf(before).revokedMs === null) return write(changes, toKey(before));
         changes.expect.push(unchanged(key, before));
-        return write(changes, this.#add(changes, secret, wish, origin));
+        return write(changes, this.#add(changes, place, wish, origin));
       },
       origin,
     );
   }
 
-  #add(changes: ReturnType<typeof noChanges>, secret: string, wish: KeyWish, origin: Origin): Key {
+  #add(changes: ReturnType<typeof noChanges>, { id, prefix }: KeyPlace, wish: KeyWish, origin: Origin): Key {
     const nowMs = this.#engine.parts.clock.nowMs();
+    const body: KeyBody = { ...wish, createdMs: nowMs, prefix, revokedMs: null };
+    const document = { collection: KEYS, id, body: JSON.stringify(body) };
+    changes.puts.push({ ...document, when: "always", nowMs });
     const { name, scopes } = wish;
+    changes.events.push(happened("key.created", `key:${keyId(id)}`, { name, scopes }, { nowMs, origin }));
+    return toKey(document);
+  }
+
+  #placeOf(secret: string): KeyPlace {
     // A short key that somebody chose must not be shown by its beginning.
     const prefix = secret.slice(0, Math.min(SHOWN_CHARS, Math.floor(secret.length / 3)));
-    const body: KeyBody = { name, scopes, createdMs: nowMs, prefix, revokedMs: null, origin: wish.origin };
-    const key = { collection: KEYS, id: this.#secrets.digest(secret) };
-    changes.puts.push({ ...key, body: JSON.stringify(body), when: "always", nowMs });
-    const id = keyId(key.id);
-    changes.events.push(happened("key.created", `key:${id}`, { name, scopes }, { nowMs, origin }));
-    return { id, name, scopes, createdMs: nowMs, prefix, revokedMs: null };
+    return { id: this.#secrets.digest(secret), prefix };
   }
 
   async #documents(): Promise<readonly Document[]> {
@@ -201,12 +218,17 @@ function keyId(digest: string): string {
   return digest.slice(0, KEY_ID_CHARS);
 }
 
-function toKey(document: Document): Key {
-  const { name, scopes, createdMs, prefix, revokedMs } = bodyOf(document);
-  return { id: keyId(document.id), name, scopes, createdMs, prefix, revokedMs };
+function toKey(document: Pick<Document, "id" | "body">): Key {
+  const { origin: _, ...shown } = bodyOf(document);
+  return { id: keyId(document.id), ...shown };
 }
 
-function bodyOf({ body }: Document): KeyBody {
+/** An access key id is no secret, so a list shows all of it. */
+function pairPlace(accessKeyId: string): KeyPlace {
+  return { id: accessKeyId, prefix: accessKeyId };
+}
+
+function bodyOf({ body }: Pick<Document, "body">): KeyBody {
   // Only this class writes the collection.
   return JSON.parse(body) as KeyBody;
 }

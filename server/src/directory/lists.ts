@@ -9,7 +9,7 @@ import {
   refused,
   unchanged,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import { type ListBody, LISTS } from "#directory/collections.ts";
 import { jsonEquals } from "#directory/json-patch.ts";
 import { listIdProblem, listMatches, listPatternProblem, patternPrefix } from "#directory/list-id.ts";

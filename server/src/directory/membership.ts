@@ -1,4 +1,4 @@
-import { type Changes, happened, type Origin, unchanged } from "#directory/change.ts";
+import { type Changes, happened, type Origin, unchanged } from "#engine/change.ts";
 import {
   type ListBody,
   LISTS,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { CHANGE_TRIES_MAX } from "#directory/change.ts";
+import { CHANGE_TRIES_MAX } from "#engine/change.ts";
 import { PROFILES } from "#directory/collections.ts";
 import { readPeople, readSubscriptions } from "../../test/support/read-directory.ts";
 import { type JsonObject, mergeJson } from "#domain/json.ts";

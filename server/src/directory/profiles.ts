@@ -11,7 +11,7 @@ import {
   refused,
   unchanged,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import { PROFILES, SUBSCRIPTIONS } from "#directory/collections.ts";
 import { applyPatch, jsonEquals } from "#directory/json-patch.ts";
 import { leave } from "#directory/membership.ts";

@@ -8,7 +8,7 @@ import {
   part,
   refused,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import {
   LISTS,
   splitSubscriptionId,

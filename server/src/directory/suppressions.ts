@@ -10,7 +10,7 @@ import {
   refused,
   unchanged,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import { type SuppressionBody, suppressionId, SUPPRESSIONS } from "#directory/collections.ts";
 import { isChannel } from "#domain/content.ts";
 import type { Document, DocumentPut } from "#domain/document.ts";

@@ -7,7 +7,7 @@ import {
   type Origin,
   unchanged,
   write,
-} from "#directory/change.ts";
+} from "#engine/change.ts";
 import {
   type DepartureBody,
   DEPARTURES,

@@ -6,6 +6,9 @@
  *        ▲               ▲               │ ├──end: again──▶ waiting or ready
  *        └── again, later┴──lease over───┘ └──end: dead───▶ dead letter ──revive──▶ ready
  *
+ * In between, a job of a group waits behind the others of its group (*behind*): it becomes ready, or waiting, when it is the
+ * first and none of them is held. What is parked is not counted among them, and takes its place by its turn when it goes on.
+ *
  *     waiting, ready, held ──park──▶ parked ──unpark──▶ waiting or ready
  *                                      └──take: cancelled, dropped──▶ gone
  *
@@ -32,6 +35,12 @@ export type NewJob = {
   /** JSON text; small. Large things lie in the rows or blobs that it names. */
   readonly payload: string;
   readonly traceparent: string | null;
+  /**
+   * Jobs of one queue and group are worked strictly by `turn`, then by the order of their commits: while one of them is
+   * held, no other can be claimed, and a later one never before an earlier one, also when the earlier one waits until it
+   * is due. One of a group is never born held. Null or absent: no order.
+   */
+  readonly group?: string | null;
 };
 
 /** A job in the hands of this process. */
@@ -46,6 +55,7 @@ export type Job = {
   /** Grows with each claim. Whoever commits with an older one is refused. */
   readonly fence: number;
   readonly turn: number;
+  readonly group: string | null;
   readonly enqueuedMs: number;
 };
 

@@ -32,6 +32,19 @@ export const FAULTS = {
   "route.method": { status: 405, hint: "The header Allow lists the methods that this path answers." },
   "thing.unknown": { status: 404, hint: "Nothing has this id, or it was deleted." },
   "recipient.unsupported": { status: 400, hint: "This form of recipient is not available in this version." },
+  "event.invalid": {
+    status: 400,
+    hint: "docs/events.md says what an event must have; the message names what is wrong.",
+  },
+  "event.too_large": { status: 413, hint: "An event may have 1 MiB; put large things elsewhere and name them." },
+  "event.unfit": {
+    status: 422,
+    hint: "The event does not fit its type's schema; `tidings schemas show TYPE` shows it.",
+  },
+  "schema.invalid": {
+    status: 400,
+    hint: "The message says where the schema is wrong; docs/schemas.md has the limits.",
+  },
   "idempotency.mismatch": { status: 422, hint: "This Idempotency-Key was used with another body; use a new key." },
   "idempotency.running": { status: 409, hint: "A call with this key is under way; try again in a moment." },
   "conflict.changed": { status: 409, hint: "Someone changed it at the same time; read it again and repeat the call." },

@@ -23,6 +23,7 @@ import { invariant } from "#domain/invariant.ts";
 import type { DeadJob, Job } from "#domain/job.ts";
 import { retryDelayMs } from "#domain/retry.ts";
 import type { Checkpoint } from "#ports/store.ts";
+import { beginProcessing, type Span } from "#ports/tracer.ts";
 
 /** A named reader of the journal. */
 export type Consumer = {
@@ -41,12 +42,30 @@ export type Consumer = {
   readonly bisect: boolean;
   /** Only these; the others are passed over. */
   matches?(event: RecordedEvent): boolean;
+  /** Which of our own event types are read at all (`JournalAsk.foreignAnd`), asked before each page. Null: everything. */
+  ownTypes?(): readonly string[] | null;
+  /**
+   * Called when a worker takes a partition, before its first event: state that is kept in documents and moves with the
+   * checkpoint is read here. May be called again later, when the partition was lost and came back.
+   */
+  begin?(partition: number, position: Position): Promise<void>;
   /**
    * Handles a batch, oldest first. What it returns is committed with the checkpoint; if it throws, nothing is.
    * Outside effects are at least once: the event's id is the key to do them once.
    */
-  handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<DraftEffects>;
+  handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<DraftEffects | HandledPart>;
+  /**
+   * Handles one dead letter that somebody re-drives: out of order, and perhaps while a batch is handled or on a node that
+   * holds no partition. Default: `handle`.
+   */
+  redrive?(event: RecordedEvent, signal: AbortSignal): Promise<DraftEffects>;
 };
+
+/**
+ * A batch of which only the beginning was handled: everything up to `upTo`, which may lie before its first event when that is
+ * too much for one commit. What is behind is read again.
+ */
+export type HandledPart = { readonly upTo: Position; readonly effects: DraftEffects };
 
 /** Collection of documents that remember into how many partitions a consumer was divided. */
 const CONSUMERS = "consumers";
@@ -163,6 +182,7 @@ class ConsumerStage {
     }
     const checkpoints = await this.#engine.parts.store.checkpoints(this.#consumer.name);
     const position = checkpoints.find(({ partition }) => partition === index)?.position ?? 0;
+    await this.#consumer.begin?.(index, position);
     const partition = new Partition(this.#engine, this.#consumer, index, job, context, position);
     if ((await partition.run()) === "stopped") await context.finish(job, { kind: "release" });
   }
@@ -177,11 +197,18 @@ class ConsumerStage {
       return;
     }
     try {
-      const effects = await this.#consumer.handle([event], context.signal);
+      const effects = await this.#redriven(event, context.signal);
       await context.finish(job, { kind: "end", end: { kind: "done" }, effects });
     } catch (thrown) {
       await context.finish(job, { kind: "end", end: { kind: "dead", error: errorText(thrown) }, effects: {} });
     }
+  }
+
+  async #redriven(event: RecordedEvent, signal: AbortSignal): Promise<DraftEffects> {
+    if (this.#consumer.redrive !== undefined) return await this.#consumer.redrive(event, signal);
+    const handled = await this.#consumer.handle([event], signal);
+    invariant(!("upTo" in handled), `consumer ${this.#consumer.name} handles one event whole`);
+    return handled;
   }
 }
 
@@ -215,7 +242,10 @@ class Partition {
       const page = await store.readJournal({
         after: this.#position,
         limit: this.#consumer.batchMax,
-        partition: { index: this.#index, of: this.#consumer.partitions },
+        ...(this.#consumer.partitions === 1
+          ? {}
+          : { partition: { index: this.#index, of: this.#consumer.partitions } }),
+        ...this.#filter(),
       });
       const events = page.events.filter((event) => this.#consumer.matches?.(event) ?? true);
       if (events.length > 0) {
@@ -232,6 +262,11 @@ class Partition {
       }
     }
     return "stopped";
+  }
+
+  #filter(): { readonly foreignAnd?: readonly string[] } {
+    const ownTypes = this.#consumer.ownTypes?.() ?? null;
+    return ownTypes === null ? {} : { foreignAnd: ownTypes };
   }
 
   /** A worker that may have lost its lease calls nobody: another one may be further on, and would be overtaken. */
@@ -267,14 +302,26 @@ class Partition {
     events: readonly RecordedEvent[],
     upTo: Position,
   ): Promise<{ readonly kind: "committed" | "lost" } | { readonly kind: "failed"; readonly error: string }> {
-    let effects: DraftEffects;
+    let handled: DraftEffects | HandledPart;
+    const span = this.#trace(events);
     try {
-      effects = await this.#consumer.handle(events, this.#context.signal);
+      handled = await this.#consumer.handle(events, this.#context.signal);
+      span?.end();
     } catch (thrown) {
-      return { kind: "failed", error: errorText(thrown) };
+      const error = errorText(thrown);
+      span?.end({ error });
+      return { kind: "failed", error };
     }
     this.#failing = null;
-    return { kind: await this.#commit(effects, upTo) };
+    const done = "upTo" in handled ? handled : { upTo, effects: handled };
+    return { kind: await this.#commit(done.effects, done.upTo) };
+  }
+
+  #trace(events: readonly RecordedEvent[]): Span | null {
+    const { tracer } = this.#engine.parts;
+    if (tracer === undefined) return null;
+    const from = events.map((event) => event.traceparent);
+    return beginProcessing(tracer, queueOf(this.#consumer), from, { "messaging.batch.message_count": events.length });
   }
 
   async #halves(events: readonly RecordedEvent[], upTo: Position): Promise<"committed" | "lost" | "stopped"> {
@@ -283,7 +330,8 @@ class Partition {
     const end = first.at(-1);
     invariant(end !== undefined, "half of two is one");
     const done = await this.#handle(first, end.position);
-    return done === "committed" ? this.#handle(second, upTo) : done;
+    // When only a part of it was handled, the rest is read again.
+    return done === "committed" && this.#position >= end.position ? this.#handle(second, upTo) : done;
   }
 
   #countFailure(events: readonly RecordedEvent[]): number {
@@ -306,19 +354,7 @@ class Partition {
     attempts: number,
   ): Promise<"committed" | "lost"> {
     const deadMs = this.#engine.parts.clock.nowMs();
-    const buried = events.map(
-      (event): DeadJob => ({
-        key: `${queueOf(this.#consumer)}#${event.position}`,
-        queue: queueOf(this.#consumer),
-        lane: "transactional",
-        payload: JSON.stringify({ redrive: event.position }),
-        traceparent: event.traceparent,
-        attempt: attempts,
-        error,
-        enqueuedMs: event.timeMs,
-        deadMs,
-      }),
-    );
+    const buried = events.map((event) => deadEvent(this.#consumer.name, event, { error, attempts, deadMs }));
     this.#failing = null;
     return this.#commit({ buried }, upTo);
   }
@@ -348,12 +384,33 @@ class Partition {
   }
 }
 
-function queueOf(consumer: Consumer): string {
-  return `consumer:${consumer.name}`;
+/** An event as a dead letter of a consumer; whoever re-drives it has it handled again, out of order. */
+export function deadEvent(
+  consumer: string,
+  event: RecordedEvent,
+  { error, attempts, deadMs }: { readonly error: string; readonly attempts: number; readonly deadMs: number },
+): DeadJob {
+  const queue = queueOf({ name: consumer });
+  return {
+    key: `${queue}#${event.position}`,
+    queue,
+    lane: "transactional",
+    payload: JSON.stringify({ redrive: event.position }),
+    traceparent: event.traceparent,
+    attempt: attempts,
+    error,
+    enqueuedMs: event.timeMs,
+    deadMs,
+  };
 }
 
-function partitionKey(consumer: Consumer, index: number): string {
+/** Key of the job that stands for a partition. */
+export function partitionKey(consumer: Pick<Consumer, "name" | "partitions">, index: number): string {
   return `${queueOf(consumer)}/${index}/${consumer.partitions}`;
+}
+
+function queueOf(consumer: Pick<Consumer, "name">): string {
+  return `consumer:${consumer.name}`;
 }
 
 function redrivenPosition(job: Job): Position | null {

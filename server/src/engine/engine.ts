@@ -1,7 +1,9 @@
 import { Backlog } from "#engine/backlog.ts";
 import { Committer } from "#engine/committer.ts";
+import { DueLoop } from "#engine/due-loop.ts";
 import type { Draft, DraftBirth, DraftJob, Hand } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
+import { Lending } from "#engine/lending.ts";
 import { COMMIT_RETRY_MS_BASE, COMMIT_RETRY_MS_MAX, LEASE_MS, OVERLOAD_RETRY_AFTER_MS } from "#engine/limits.ts";
 import { Runner } from "#engine/runner.ts";
 import { sleep } from "#engine/sleep.ts";
@@ -15,6 +17,7 @@ import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
 import type { Meter } from "#ports/meter.ts";
 import { type EnqueuedJob, type Store, StoreFault, type Unit, type Verdict } from "#ports/store.ts";
+import type { Tracer } from "#ports/tracer.ts";
 
 /** The ports that the engine stands on. */
 export type EngineParts = {
@@ -23,6 +26,8 @@ export type EngineParts = {
   readonly dice: Dice;
   readonly log: Log;
   readonly meter: Meter;
+  /** Absent when nobody listens to traces. */
+  readonly tracer?: Tracer;
 };
 
 /** Too much waits for a commit already; nothing was done. */
@@ -45,6 +50,9 @@ export class Engine {
   readonly #committer: Committer;
   readonly #backlog: Backlog;
   readonly #runner: Runner;
+  readonly #due: DueLoop;
+  /** For jobs that somebody outside works on. */
+  readonly lending: Lending;
   readonly #stop = new AbortController();
   /** Aborted when nobody waits any longer for what is in hand. */
   readonly #over = new AbortController();
@@ -72,6 +80,7 @@ export class Engine {
       clock: parts.clock,
       dice: parts.dice,
       log: parts.log,
+      tracer: parts.tracer ?? null,
       signal: this.#stop.signal,
       works: worksQueues(role),
       commit: async (draft) => {
@@ -83,6 +92,16 @@ export class Engine {
         await parts.store.release([job]);
         this.#runner.notify(job.queue, job.lane);
       },
+    });
+    const { store, clock, log } = parts;
+    const { signal } = this.#stop;
+    this.#due = new DueLoop(store, { clock, log, signal, readied: () => this.#readied() });
+    this.lending = new Lending(store, {
+      clock,
+      log,
+      signal,
+      begun: () => void this.#due.start(),
+      noteDue: (dueMs) => this.#due.note(dueMs),
     });
     parts.store.onWake(() => this.#wakeReaders());
     parts.meter.gauge("tidings_commit_waiting_units", "Units that wait for a commit.", () => [
@@ -119,7 +138,11 @@ export class Engine {
   }
 
   async start(): Promise<void> {
-    await this.#runner.start();
+    if (worksQueues(this.#role)) {
+      // What is due is in line before new work comes in.
+      await this.#due.start();
+      this.#runner.start();
+    }
     // Counting is for those who may refuse.
     if (servesDoors(this.#role)) this.#watching = this.#backlog.watch(this.#stop.signal);
   }
@@ -227,7 +250,7 @@ export class Engine {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     this.#wakeReaders();
-    await this.#runner.drain(graceMs);
+    await Promise.all([this.#due.end(), this.lending.drained(), this.#runner.drain(graceMs)]);
     this.#over.abort();
     await this.#committer.drained();
     await this.#watching;
@@ -283,7 +306,9 @@ export class Engine {
     const nowMs = this.parts.clock.nowMs();
     const enqueued = (draftJob: DraftJob): EnqueuedJob => {
       const { job, hand } = draftJob;
-      if (hand === null || job.dueMs > nowMs || !hand.reserve()) return { ...job, heldForMs: null };
+      // Whether one of a group is the first of it is known only to the store.
+      const mayBeHeld = hand !== null && job.dueMs <= nowMs && (job.group ?? null) === null;
+      if (!mayBeHeld || !hand.reserve()) return { ...job, heldForMs: null };
       handed.push({
         hand,
         job: {
@@ -295,6 +320,7 @@ export class Engine {
           attempt: 1,
           fence: 1,
           turn: job.turn,
+          group: null,
           enqueuedMs: nowMs,
         },
       });
@@ -323,22 +349,30 @@ export class Engine {
     for (const { job } of unit.messages ?? []) if (job !== null) this.#noteJob(job, nowMs);
     const end = unit.job?.end;
     if (end?.kind === "again") {
-      if (end.dueMs > nowMs) this.#runner.noteDue(end.dueMs);
-      else this.#runner.notifyAll();
+      if (end.dueMs > nowMs) this.#due.note(end.dueMs);
+      else this.#readied();
     }
-    if (unit.dead?.then === "revive") this.#runner.notifyAll();
+    if (unit.dead?.then === "revive") this.#readied();
     if (unit.unpark !== undefined) {
       // Ready, or due some time: only the store knows.
-      this.#runner.notifyAll();
-      this.#runner.noteDue(nowMs);
+      this.#readied();
+      this.#due.note(nowMs);
     }
     if (unit.events !== undefined || unit.messages !== undefined) this.#wakeReaders();
   }
 
   #noteJob(job: EnqueuedJob, nowMs: number): void {
     if (job.heldForMs !== null) return;
-    if (job.dueMs > nowMs) this.#runner.noteDue(job.dueMs);
-    else this.#runner.notify(job.queue, job.lane);
+    if (job.dueMs > nowMs) this.#due.note(job.dueMs);
+    else {
+      this.#runner.notify(job.queue, job.lane);
+      this.lending.notify(job.queue, job.lane);
+    }
+  }
+
+  #readied(): void {
+    this.#runner.notifyAll();
+    this.lending.notifyAll();
   }
 
   #wakeReaders(): void {
@@ -358,6 +392,7 @@ type Handed = { readonly hand: Hand; readonly job: Job };
 function textBytes(unit: Unit): number {
   let bytes = 500;
   for (const request of unit.requests ?? []) bytes += request.body.length;
+  for (const job of unit.jobs ?? []) bytes += job.payload.length + 200;
   for (const put of unit.puts ?? []) bytes += put.body.length + 100;
   for (const event of unit.events ?? []) bytes += event.data.length + 200;
   for (const { events } of unit.messages ?? []) {

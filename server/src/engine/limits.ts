@@ -32,6 +32,8 @@ export const LOOK_AGAIN_MS = 5_000;
 export const NEWS_DUE_MS = 100;
 /** Jobs made ready per step when their time has come. */
 export const WAKE_BATCH_MAX = 1_000;
+/** Jobs claimed at once for all who stand in one line: some 25 receives of ten. */
+export const LEND_BATCH_MAX = 256;
 /** Waits between tries of a commit that the store could not do; the work is kept in hand meanwhile. */
 export const COMMIT_RETRY_MS_BASE = 50;
 export const COMMIT_RETRY_MS_MAX = 5_000;

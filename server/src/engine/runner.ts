@@ -1,22 +1,19 @@
 import type { DraftEffects } from "#engine/draft.ts";
 import { errorText } from "#engine/error-text.ts";
 import { FairClock } from "#engine/fair-clock.ts";
-import { HEARTBEAT_MS, LEASE_MS, LOOK_AGAIN_MS, NEWS_DUE_MS, WAKE_BATCH_MAX } from "#engine/limits.ts";
+import { HEARTBEAT_MS, LEASE_MS } from "#engine/limits.ts";
 import { sleep } from "#engine/sleep.ts";
 import type { Decision, Stage } from "#engine/stage.ts";
 import { type StageHouse, StageRunner } from "#engine/stage-runner.ts";
 import { invariant } from "#domain/invariant.ts";
 import { type DeadJob, type JobRef, LANES, type Lane, type ParkedJob } from "#domain/job.ts";
-import type { Timer } from "#ports/clock.ts";
 import type { ClaimAsk, Store } from "#ports/store.ts";
 
 /**
- * Brings jobs from the store into the hands of the stages, and keeps their leases. Three loops, none of which polls
- * hard while nothing happens:
+ * Brings jobs from the store into the hands of the stages, and keeps their leases. Two loops, neither of which polls
+ * hard while nothing happens (`DueLoop` tells when something may have become ready):
  *
  * - *claim*: asks for each queue and lane that may have something ready and has empty hands, transactional first;
- * - *due*: sleeps until the next job is due, then makes it ready (timers, retries, leases of the dead); with other nodes
- *   on the same store it looks again soon after their word, and asks for ready jobs now and then, in case it was lost;
  * - *heartbeat*: extends the leases of what has been in hand for a while.
  */
 export class Runner {
@@ -27,14 +24,7 @@ export class Runner {
   readonly #hungry = new Set<string>();
   #claiming = false;
   #started = false;
-  #dueTimer: Timer | null = null;
-  #dueAtMs = Number.POSITIVE_INFINITY;
-  /** The earliest time noted while the store was being asked, which its answer may not know yet. */
-  #notedMs = Number.POSITIVE_INFINITY;
-  #waking: Promise<void> | null = null;
   readonly #loops: Promise<void>[] = [];
-  /** When all ready jobs were last asked for because time had passed, monotonic. */
-  #lookedMs = 0;
   /** Whether the grace period at shutdown is over, and with it the heartbeat. */
   #drained = false;
 
@@ -53,18 +43,10 @@ export class Runner {
     return runner;
   }
 
-  /**
-   * Resolves after the first claims, so that a backlog is in line before new work comes in. Does nothing on a node that
-   * works no queue.
-   */
-  async start(): Promise<void> {
+  /** Begins to claim, what is ready first. Does nothing on a node that works no queue. */
+  start(): void {
     if (!this.#house.works) return;
     this.#started = true;
-    this.#store.onWake(() => {
-      this.notifyAll();
-      this.noteDue(this.#house.clock.nowMs() + NEWS_DUE_MS);
-    });
-    await this.#wake();
     this.notifyAll();
     this.#loops.push(this.#heartbeat());
   }
@@ -111,13 +93,6 @@ export class Runner {
     return (await this.#stages.get(queue)?.stage.drop?.(jobs, decision)) ?? null;
   }
 
-  /** A job will be due then. */
-  noteDue(dueMs: number): void {
-    if (!this.#started || this.#house.signal.aborted) return;
-    if (this.#waking !== null) this.#notedMs = Math.min(this.#notedMs, dueMs);
-    else if (dueMs < this.#dueAtMs) this.#sleepUntil(dueMs);
-  }
-
   get inHand(): number {
     let sum = 0;
     for (const stage of this.#stages.values()) sum += stage.inHand;
@@ -126,7 +101,6 @@ export class Runner {
 
   /** After the signal has aborted: waits until hands are empty or `graceMs` are over, then gives the rest back. */
   async drain(graceMs: number): Promise<void> {
-    this.#dueTimer?.cancel();
     const untilMs = this.#house.clock.monotonicMs() + graceMs;
     while (this.inHand > 0 && this.#house.clock.monotonicMs() < untilMs) await sleep(this.#house.clock, 20);
     this.#drained = true;
@@ -138,7 +112,6 @@ export class Runner {
       await this.#giveBack(left);
     }
     await Promise.all(this.#loops);
-    await this.#waking;
   }
 
   /** A store that cannot take them now (a full disk) keeps nobody from stopping: at the next start they are ready. */
@@ -191,47 +164,6 @@ export class Runner {
       }
     }
     return asks;
-  }
-
-  #sleepUntil(dueMs: number): void {
-    const { clock } = this.#house;
-    this.#dueTimer?.cancel();
-    this.#dueAtMs = dueMs;
-    const delayMs = Math.max(0, Math.min(dueMs - clock.nowMs(), LOOK_AGAIN_MS));
-    this.#dueTimer = clock.after(delayMs, () => void this.#wake());
-  }
-
-  #wake(): Promise<void> {
-    this.#waking ??= this.#wakeDue().then((nextDueMs) => {
-      this.#waking = null;
-      const nextMs = Math.min(nextDueMs, this.#notedMs);
-      this.#notedMs = Number.POSITIVE_INFINITY;
-      if (!this.#house.signal.aborted) this.#sleepUntil(nextMs);
-    });
-    return this.#waking;
-  }
-
-  /** Makes ready what is due; returns when to look again. */
-  async #wakeDue(): Promise<number> {
-    const { clock, log, signal } = this.#house;
-    try {
-      for (;;) {
-        const { woken, nextDueMs } = await this.#store.wakeDue(WAKE_BATCH_MAX);
-        if (woken > 0 || this.#isTimeToLook()) this.notifyAll();
-        if (woken < WAKE_BATCH_MAX || signal.aborted) return nextDueMs ?? Number.MAX_SAFE_INTEGER;
-      }
-    } catch (fault) {
-      log.error("Due jobs could not be woken; trying again", { error: errorText(fault) });
-      return clock.nowMs() + 500;
-    }
-  }
-
-  /** Other nodes make jobs ready, too, and their word of it may be lost. */
-  #isTimeToLook(): boolean {
-    const nowMs = this.#house.clock.monotonicMs();
-    if (!this.#store.can.manyNodes || nowMs - this.#lookedMs < LOOK_AGAIN_MS) return false;
-    this.#lookedMs = nowMs;
-    return true;
   }
 
   async #heartbeat(): Promise<void> {

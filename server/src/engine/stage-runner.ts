@@ -10,12 +10,15 @@ import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Log } from "#ports/log.ts";
 import { StoreFault, type Verdict } from "#ports/store.ts";
+import { beginProcessing, type Span, type Tracer } from "#ports/tracer.ts";
 
 /** What a stage runner needs of the engine around it. */
 export type StageHouse = {
   readonly clock: Clock;
   readonly dice: Dice;
   readonly log: Log;
+  /** Null when nobody listens to traces. */
+  readonly tracer: Tracer | null;
   readonly signal: AbortSignal;
   /** False: this node works no queue; its stages are known, give turns and say what else to commit. */
   readonly works: boolean;
@@ -157,7 +160,14 @@ export class StageRunner<Carry> {
     if (job.lane === "transactional") this.#besideUntilMs = this.#house.clock.monotonicMs() + BESIDE_MS;
     this.#turns[job.lane].served(job.turn);
     const { key, fence, payload } = job;
-    this.#inHand.set(key, { ref: { key, fence }, extendedMs: sinceMs, steps: 0, payload });
+    this.#inHand.set(key, { ref: { key, fence }, extendedMs: sinceMs, steps: 0, payload, span: this.#trace(job) });
+  }
+
+  #trace({ key, attempt, traceparent }: Job): Span | null {
+    const { tracer } = this.#house;
+    if (tracer === null) return null;
+    const attributes = { "messaging.message.id": key, "tidings.attempt": attempt };
+    return beginProcessing(tracer, this.stage.queue, [traceparent], attributes);
   }
 
   /** Jobs that one commit brought are run as one batch. */
@@ -179,6 +189,7 @@ export class StageRunner<Carry> {
     const context: StageContext = {
       signal: this.#house.signal,
       holds: (job) => this.#holds(job),
+      traceOf: (job) => this.#inHand.get(job.key)?.span?.traceparent ?? null,
       finish: async (job, result) => {
         invariant(open.get(job.key) === job, `a job is reported once (${job.key})`);
         const keeps = result.kind === "end" && result.end.kind === "keep";
@@ -240,6 +251,7 @@ export class StageRunner<Carry> {
     }
     const { end: asked, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
     const end = this.#counted(job, asked);
+    const error = "error" in end ? end.error : null;
     let verdict: Verdict;
     try {
       verdict = await this.#house.commit({ ...effects, job: { ref: { key: job.key, fence: job.fence }, end } });
@@ -249,7 +261,7 @@ export class StageRunner<Carry> {
       this.#letGo(job);
       return "lost";
     }
-    if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job);
+    if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job, error);
     else this.#kept(job, end.payload);
     return verdict.kind === "committed" ? "committed" : "lost";
   }
@@ -288,8 +300,12 @@ export class StageRunner<Carry> {
     return "lost";
   }
 
-  #letGo(job: Job): void {
-    if (this.#inHand.get(job.key)?.ref.fence === job.fence) this.#inHand.delete(job.key);
+  #letGo(job: Job, error: string | null = null): void {
+    const held = this.#inHand.get(job.key);
+    if (held?.ref.fence === job.fence) {
+      held.span?.end(error === null ? {} : { error });
+      this.#inHand.delete(job.key);
+    }
     this.#free(job.lane);
   }
 
@@ -313,4 +329,5 @@ type InHand = {
   /** How often it was kept, and the payload of the last time that is durable. */
   steps: number;
   payload: string;
+  readonly span: Span | null;
 };

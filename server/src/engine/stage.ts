@@ -57,6 +57,8 @@ export type StageContext = {
   guard(job: Job, work: () => Promise<void>): Promise<void>;
   /** False once the lease may have run out: do not call the outside world for this job any more. */
   holds(job: Job): boolean;
+  /** The span of this job, as a traceparent: calls made for it are parts of that. Null when it is not traced. */
+  traceOf(job: Job): string | null;
 };
 
 /** What becomes of a job. The engine counts its steps; a job is kept by one step at a time. */

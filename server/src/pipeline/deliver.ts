@@ -30,6 +30,7 @@ import type { Tally } from "#pipeline/tally.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
 import type { Provider } from "#ports/provider.ts";
+import type { Tracer } from "#ports/tracer.ts";
 
 export type DeliverHouse = RenderHouse & {
   readonly clock: Clock;
@@ -38,6 +39,8 @@ export type DeliverHouse = RenderHouse & {
   readonly tally: Tally;
   /** What happens to an unknown outcome when the sender did not say. */
   readonly onUnknown: "retry" | "hold";
+  /** Absent when nobody listens to traces. */
+  readonly tracer?: Tracer | undefined;
 };
 
 /** What one try of one leaf changes. */
@@ -54,6 +57,8 @@ export type Bounds = {
   readonly mayGo: () => boolean;
   /** Nothing is tried from then on: the deadline of what is dropped when late. `Infinity` without one. Unix epoch ms. */
   readonly endMs: number;
+  /** The span that the call of a provider is a part of; null when it is not traced. */
+  readonly trace: string | null;
 };
 
 /** @returns "withdrawn" when the provider was not called because `mayGo` said no: a no, a deadline, a lost lease. */
@@ -78,18 +83,29 @@ export async function tryLeaf(
     const error = `could not be rendered for ${way.channel}: ${words.problem}`;
     return only({ ...before, state: "failed", reason: "FAILED", error, rule: error });
   }
+  const span =
+    bounds.trace === null
+      ? null
+      : house.tracer?.begin({
+          name: `send ${provider.key}`,
+          kind: "client",
+          parent: bounds.trace,
+          links: [],
+          attributes: { "tidings.message": work.record.id, "tidings.channel": way.channel },
+        });
   const passed = await house.providers.gate(provider, words.content).pass({
     envelope: {
       messageId: work.record.id,
       attempt: before.attempts + 1,
       acceptedMs: work.plan.acceptedMs,
-      traceparent: work.plan.traceparent,
+      traceparent: span?.traceparent ?? work.plan.traceparent,
       content: words.content,
     },
     lane: work.plan.lane,
     mayGo: bounds.mayGo,
     standings: person.standings,
   });
+  span?.end(passed.kind === "sent" ? {} : { error: passed.kind });
   if (passed.kind === "withdrawn") return "withdrawn";
   const since =
     passed.kind === "later" && passed.isPace === true ? paced(before, passed.atMs - house.clock.nowMs()) : before;

@@ -178,6 +178,7 @@ export class Desk implements MessageDesk {
       attempt: 1,
       fence: 1,
       turn: 0,
+      group: null,
       enqueuedMs: 0,
     };
     const [now] = await route([{ job, record, plan }], this.#house.engine.parts.store, this.#house.revocations);

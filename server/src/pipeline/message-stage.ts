@@ -297,6 +297,7 @@ class Trip {
     const lateMs = this.#goesLate ? Number.POSITIVE_INFINITY : (this.#deadline?.atMs ?? Number.POSITIVE_INFINITY);
     return {
       endMs: this.#endMs,
+      trace: this.#context.traceOf(this.#work.job),
       mayGo: () =>
         !this.#context.signal.aborted &&
         this.#context.holds(this.#work.job) &&

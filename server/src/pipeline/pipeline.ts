@@ -35,7 +35,7 @@ export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk; re
 /** Joins the stages on an engine that has not started yet. */
 export function buildPipeline(parts: PipelineParts): Pipeline {
   const { engine, blobs, secrets, publicUrl, onUnknown, nodes } = parts;
-  const { store, clock, dice, log } = engine.parts;
+  const { store, clock, dice, log, tracer } = engine.parts;
   const plans = new Plans(store, blobs);
   const rests = new Rests(nodes, clock);
   const lastLook = store.can.manyNodes ? new LastLook(store, clock) : null;
@@ -44,7 +44,7 @@ export function buildPipeline(parts: PipelineParts): Pipeline {
   const tally = new Tally(engine.parts.meter);
   engine.onCommitted((draft) => revocations.committed(draft));
   const messages = engine.addStage(
-    messageStage({ store, clock, dice, plans, providers, revocations, tally, secrets, publicUrl, onUnknown }),
+    messageStage({ store, clock, dice, plans, providers, revocations, tally, secrets, publicUrl, onUnknown, tracer }),
   );
   const fanOuts = engine.addStage(expandStage({ engine, plans, secrets, messages }));
   return {

@@ -29,7 +29,10 @@ export interface Store extends AsyncDisposable {
 
   /** Takes up to `limit` ready jobs per ask, lowest turn first, and holds them for `leaseMs`. */
   claim(asks: readonly ClaimAsk[], leaseMs: number): Promise<readonly Job[]>;
-  /** Holds jobs for `leaseMs` from now. Returns those that are no longer ours: stop working on them. */
+  /**
+   * Holds jobs for `leaseMs` from now; a loan stays one. 0: the lease is over at once, and the attempt was counted. Returns
+   * those that are no longer ours: stop working on them.
+   */
   extend(jobs: readonly JobRef[], leaseMs: number): Promise<readonly JobRef[]>;
   /** Gives jobs back untouched, ready at once and without counting the attempt. */
   release(jobs: readonly JobRef[]): Promise<void>;
@@ -100,8 +103,14 @@ export interface Store extends AsyncDisposable {
   }): Promise<readonly DeadJob[]>;
   deadJob(key: string): Promise<DeadJob | null>;
 
-  /** Depth and age of every queue and lane, as the metrics show them. */
-  depths(): Promise<readonly QueueDepth[]>;
+  /** Depth and age of every queue and lane, as the metrics show them; or only of these queues. */
+  depths(queues?: readonly string[]): Promise<readonly QueueDepth[]>;
+  /**
+   * Deletes up to `limit` living jobs of a queue, wherever they are, held ones too, that were enqueued before a time,
+   * oldest first; returns how many. Whoever holds one of them has lost it. It looks at a bounded number of rows from the
+   * front of the queue: where turns do not follow the time of enqueuing, a short answer may leave some that are old.
+   */
+  trimJobs(ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }): Promise<number>;
   /** Of these blob ids, those that no commit has named. */
   unnamedBlobs(ids: readonly string[]): Promise<readonly string[]>;
   /** Forgets idempotency records that have expired, a bounded number at a time; returns how many. */
@@ -195,13 +204,25 @@ export type StoredRequest = {
   readonly archivedMs: number | null;
 };
 
-export type ClaimAsk = { readonly queue: string; readonly lane: Lane; readonly limit: number };
+export type ClaimAsk = {
+  readonly queue: string;
+  readonly lane: Lane;
+  readonly limit: number;
+  /**
+   * Lends the jobs to somebody outside for so long, instead of the lease of the call. A loan outlives the process: a
+   * durable store that comes back knows it still. With the first of a group come those behind it, in order, up to the
+   * limit; without a loan only the first. 0: they stay ready, but the attempt is counted.
+   */
+  readonly lendMs?: number;
+};
 
 export type JournalAsk = {
   readonly after: Position;
   readonly limit: number;
   /** Only events whose key falls into this partition: `partitionOf(key, of) === index`. */
   readonly partition?: { readonly index: number; readonly of: number };
+  /** Only foreign events, and of our own those whose type is listed. Passing over the others is cheap. */
+  readonly foreignAnd?: readonly string[];
 };
 
 /**
@@ -265,6 +286,7 @@ export type JobState = {
   readonly key: string;
   readonly queue: string;
   readonly lane: Lane;
+  /** What stands behind the first of its group is called ready, due or not. */
   readonly state: "waiting" | "ready" | "held" | "parked";
   readonly dueMs: number;
   readonly attempt: number;
@@ -276,11 +298,12 @@ export type QueueDepth = {
   readonly queue: string;
   readonly lane: Lane;
   readonly waiting: number;
+  /** Those that wait behind the first of their group are counted here. */
   readonly ready: number;
   readonly held: number;
   readonly parked: number;
   readonly dead: number;
-  /** When the oldest ready job was enqueued; null if there is none. */
+  /** When the oldest of those that count as ready was enqueued; null if there is none. */
   readonly oldestReadyMs: number | null;
 };
 

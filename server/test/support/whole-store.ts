@@ -51,7 +51,14 @@ export async function fillWhole(store: Store): Promise<void> {
           [event(messageIdOf(n), { data: JSON.stringify({ text }), key: n % 2 === 0 ? null : text })],
         ),
       ],
-      events: [event(text, { source: "elsewhere", id: `${n}${text}`, traceparent: text })],
+      events: [
+        event(text, {
+          source: "elsewhere",
+          id: `${n}${text}`,
+          traceparent: text,
+          attributes: n % 2 === 0 ? JSON.stringify({ subject: text }) : null,
+        }),
+      ],
       puts: [
         {
           collection: n % 2 === 0 ? "profiles" : text,

@@ -1,4 +1,5 @@
 import { compareCodePoints } from "#drivers/memory/code-points.ts";
+import { byGroupOrder, Groups } from "#drivers/memory/store-groups.ts";
 import type { RequestId } from "#domain/ids.ts";
 import { invariant, unreachable } from "#domain/invariant.ts";
 import type { DeadJob, Job, JobEnd, JobRef, ParkedJob } from "#domain/job.ts";
@@ -18,13 +19,15 @@ import {
 export class MemoryJobs {
   readonly #clock: Clock;
   readonly #living = new Map<string, Living>();
-  readonly #places: Readonly<Record<JobState["state"], Set<Living>>> = {
+  readonly #places: Readonly<Record<Place, Set<Living>>> = {
     waiting: new Set(),
     ready: new Set(),
     held: new Set(),
     parked: new Set(),
+    behind: new Set(),
   };
-  readonly #dead = new Map<string, DeadJob & { readonly turn: number }>();
+  readonly #groups = new Groups<Living>();
+  readonly #dead = new Map<string, Dead>();
   #seq = 0;
   #fence = 1;
 
@@ -42,7 +45,7 @@ export class MemoryJobs {
     return this.#living.get(key)?.step ?? 0;
   }
 
-  stateOf(key: string): JobState["state"] | "gone" {
+  stateOf(key: string): Place | "gone" {
     return this.#living.get(key)?.state ?? "gone";
   }
 
@@ -61,7 +64,9 @@ export class MemoryJobs {
     if (this.#living.has(job.key)) return false;
     const nowMs = this.#clock.nowMs();
     const born = heldForMs === null ? 0 : 1;
-    this.#add({ ...job, attempt: born, fence: born, enqueuedMs: nowMs, error: null }, heldForMs);
+    const group = job.group ?? null;
+    invariant(group === null || heldForMs === null, "one of a group is never born held");
+    this.#add({ ...job, group, attempt: born, fence: born, enqueuedMs: nowMs, error: null }, heldForMs);
     return true;
   }
 
@@ -82,9 +87,9 @@ export class MemoryJobs {
         job.turn = end.turn;
         job.error = end.error;
         if (end.attempts === "reset") job.attempt = 0;
-        return this.#move(job, end.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
+        return this.#letGo(job, end.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
       case "dead": {
-        const { key, queue, lane, payload, traceparent, attempt, enqueuedMs, turn } = job;
+        const { key, queue, lane, payload, traceparent, attempt, enqueuedMs, turn, group } = job;
         const deadMs = this.#clock.nowMs();
         this.#dead.set(key, {
           key,
@@ -97,6 +102,7 @@ export class MemoryJobs {
           enqueuedMs,
           deadMs,
           turn,
+          group,
         });
         return this.remove(key);
       }
@@ -107,7 +113,7 @@ export class MemoryJobs {
 
   /** A dead letter that was never a job. */
   bury(dead: DeadJob): void {
-    this.#dead.set(dead.key, { ...dead, turn: 0 });
+    this.#dead.set(dead.key, { ...dead, turn: 0, group: null });
   }
 
   remove(key: string): void {
@@ -115,6 +121,8 @@ export class MemoryJobs {
     if (job === undefined) return;
     this.#living.delete(key);
     this.#places[job.state].delete(job);
+    this.#groups.delete(job);
+    this.#regroup(job);
   }
 
   bringBack(key: string, then: "revive" | "discard", payload: string | undefined): void {
@@ -123,26 +131,27 @@ export class MemoryJobs {
     this.#dead.delete(key);
     if (then === "discard") return;
     const nowMs = this.#clock.nowMs();
-    const { queue, lane, turn, traceparent } = dead;
-    const job = { key, queue, lane, turn, traceparent, payload: payload ?? dead.payload, dueMs: nowMs };
+    const { queue, lane, turn, group, traceparent } = dead;
+    const job = { key, queue, lane, turn, group, traceparent, payload: payload ?? dead.payload, dueMs: nowMs };
     this.#add({ ...job, attempt: 0, fence: 0, enqueuedMs: nowMs, error: null }, null);
   }
 
   claim(asks: readonly ClaimAsk[], leaseMs: number): Job[] {
-    const untilMs = this.#clock.monotonicMs() + leaseMs;
+    const monotonicMs = this.#clock.monotonicMs();
     const fence = ++this.#fence;
-    return asks.flatMap(({ queue, lane, limit }) => {
-      const ready = [...this.#places.ready].filter((job) => job.queue === queue && job.lane === lane);
-      ready.sort((a, b) => a.turn - b.turn || a.enqueuedMs - b.enqueuedMs || a.seq - b.seq);
-      return ready.slice(0, limit).map((job) => {
+    return asks.flatMap((ask) =>
+      this.#claimable(ask).map((job) => {
         job.attempt += 1;
         job.fence = Math.max(job.fence + 1, fence);
         job.step = 0;
-        this.#move(job, "held");
-        job.untilMs = untilMs;
+        if (ask.lendMs !== 0) {
+          this.#move(job, "held");
+          job.untilMs = monotonicMs + (ask.lendMs ?? leaseMs);
+          job.isLent = ask.lendMs !== undefined;
+        }
         return jobOf(job);
-      });
-    });
+      }),
+    );
   }
 
   extend(refs: readonly JobRef[], leaseMs: number): JobRef[] {
@@ -151,6 +160,7 @@ export class MemoryJobs {
       const job = this.#living.get(ref.key);
       if (job === undefined || !this.heldBy(ref)) return true;
       job.untilMs = untilMs;
+      if (leaseMs === 0) this.#letGo(job, "ready");
       return false;
     });
   }
@@ -160,7 +170,7 @@ export class MemoryJobs {
       const job = this.#living.get(ref.key);
       if (job === undefined || !this.heldBy(ref)) continue;
       job.attempt = Math.max(job.attempt - 1, 0);
-      this.#move(job, "ready");
+      this.#letGo(job, "ready");
     }
   }
 
@@ -169,7 +179,10 @@ export class MemoryJobs {
     const over = [...this.#places.held].filter((job) => job.untilMs <= monotonicMs);
     const due = [...this.#places.waiting].filter((job) => job.dueMs <= nowMs).sort((a, b) => a.dueMs - b.dueMs);
     const woken = [...over, ...due].slice(0, limit);
-    for (const job of woken) this.#move(job, "ready");
+    for (const job of woken) {
+      if (job.state === "held") this.#letGo(job, "ready");
+      else this.#move(job, "ready");
+    }
     let nextDueMs: number | null = null;
     const note = (ms: number): void => void (nextDueMs = Math.min(nextDueMs ?? ms, ms));
     for (const job of this.#places.waiting) note(job.dueMs);
@@ -177,23 +190,36 @@ export class MemoryJobs {
     return { woken: woken.length, nextDueMs };
   }
 
-  /** Nobody lives who holds anything. */
+  /** Nobody lives who holds anything; what was lent to somebody outside is still with them. */
   dropLeases(): void {
-    for (const job of [...this.#places.held]) this.#move(job, "ready");
+    for (const job of [...this.#places.held]) if (!job.isLent) this.#letGo(job, "ready");
   }
 
   park(limit: number): number {
-    const { waiting, ready, held } = this.#places;
-    const living = [...waiting, ...ready, ...held].slice(0, limit);
-    for (const job of living) this.#move(job, "parked");
+    // Those behind first: whoever is first in a group goes last, and nobody has to take the place.
+    const { waiting, ready, held, behind } = this.#places;
+    const living = [...behind, ...waiting, ...ready, ...held].slice(0, limit);
+    for (const job of living) {
+      this.#move(job, "parked");
+      this.#groups.delete(job);
+    }
     return living.length;
+  }
+
+  /** Deletes what was enqueued before a time. */
+  trim({ queue, olderThanMs, limit }: { queue: string; olderThanMs: number; limit: number }): number {
+    const old = [...this.#living.values()].filter((job) => job.queue === queue && job.enqueuedMs < olderThanMs);
+    const oldest = old.sort((a, b) => a.enqueuedMs - b.enqueuedMs || a.seq - b.seq).slice(0, limit);
+    for (const { key } of oldest) this.remove(key);
+    return oldest.length;
   }
 
   unpark(key: string): void {
     const job = this.#living.get(key);
     // The same unit may have taken it.
     if (job?.state !== "parked") return;
-    this.#move(job, job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
+    this.#groups.add(job);
+    this.#letGo(job, job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
   }
 
   parked(): ParkedSum[] {
@@ -233,8 +259,8 @@ export class MemoryJobs {
   state(key: string): JobState | null {
     const job = this.#living.get(key);
     if (job === undefined) return null;
-    const { queue, lane, state, dueMs, attempt, payload, error } = job;
-    return { key, queue, lane, state, dueMs, attempt, payload, error };
+    const { queue, lane, dueMs, attempt, payload, error } = job;
+    return { key, queue, lane, state: shown(job.state), dueMs, attempt, payload, error };
   }
 
   deadJobs({ queue, after, limit }: { queue: string | null; after: string | null; limit: number }): DeadJob[] {
@@ -243,17 +269,15 @@ export class MemoryJobs {
       .filter((job) => after === null || compareCodePoints(job.key, after) > 0)
       .sort((a, b) => compareCodePoints(a.key, b.key))
       .slice(0, limit)
-      .map(({ turn: _, ...job }) => job);
+      .map(deadJobOf);
   }
 
   deadJob(key: string): DeadJob | null {
     const dead = this.#dead.get(key);
-    if (dead === undefined) return null;
-    const { turn: _, ...job } = dead;
-    return job;
+    return dead === undefined ? null : deadJobOf(dead);
   }
 
-  depths(): QueueDepth[] {
+  depths(queues?: readonly string[]): QueueDepth[] {
     const depths = new Map<string, { -readonly [field in keyof QueueDepth]: QueueDepth[field] }>();
     const of = ({ queue, lane }: { queue: string; lane: Job["lane"] }) => {
       const name = `${lane === "bulk" ? 1 : 0}/${queue}`;
@@ -264,34 +288,77 @@ export class MemoryJobs {
       }
       return depth;
     };
-    for (const job of this.#living.values()) {
+    const asked = (job: { readonly queue: string }): boolean => queues === undefined || queues.includes(job.queue);
+    for (const job of this.#living.values().filter(asked)) {
       const depth = of(job);
-      depth[job.state] += 1;
-      if (job.state === "ready") depth.oldestReadyMs = Math.min(depth.oldestReadyMs ?? job.enqueuedMs, job.enqueuedMs);
+      const state = shown(job.state);
+      depth[state] += 1;
+      if (state === "ready") depth.oldestReadyMs = Math.min(depth.oldestReadyMs ?? job.enqueuedMs, job.enqueuedMs);
     }
-    for (const job of this.#dead.values()) of(job).dead += 1;
+    for (const job of this.#dead.values().filter(asked)) of(job).dead += 1;
     return [...depths.values()].sort(byQueueAndLane);
   }
 
-  #add(job: Omit<Living, "seq" | "state" | "untilMs" | "step">, heldForMs: number | null): void {
-    const state = heldForMs !== null ? "held" : job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting";
-    const untilMs = heldForMs === null ? 0 : this.#clock.monotonicMs() + heldForMs;
-    const living: Living = { ...job, seq: ++this.#seq, state, untilMs, step: 0 };
-    this.#living.set(job.key, living);
-    this.#places[state].add(living);
+  /** In the order in which they are given out: behind the first of a group those that go with it. */
+  #claimable({ queue, lane, limit, lendMs }: ClaimAsk): Living[] {
+    const nowMs = this.#clock.nowMs();
+    const ready = [...this.#places.ready].filter((job) => job.queue === queue && job.lane === lane);
+    ready.sort((a, b) => a.turn - b.turn || a.enqueuedMs - b.enqueuedMs || a.seq - b.seq);
+    const jobs: Living[] = [];
+    for (const job of ready) {
+      if (jobs.length >= limit) break;
+      jobs.push(job);
+      if (lendMs === undefined) continue;
+      for (const next of this.#groups.of(job).sort(byGroupOrder)) {
+        if (next === job) continue;
+        if (jobs.length >= limit || next.dueMs > nowMs || next.lane !== lane) break;
+        jobs.push(next);
+      }
+    }
+    return jobs;
   }
 
-  #move(job: Living, state: JobState["state"]): void {
+  #add(job: Omit<Living, "seq" | "state" | "untilMs" | "isLent" | "step">, heldForMs: number | null): void {
+    const untilMs = heldForMs === null ? 0 : this.#clock.monotonicMs() + heldForMs;
+    const living: Living = { ...job, seq: ++this.#seq, state: "held", untilMs, isLent: false, step: 0 };
+    this.#living.set(job.key, living);
+    this.#places.held.add(living);
+    this.#groups.add(living);
+    if (heldForMs === null) this.#letGo(living, job.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
+  }
+
+  /** Nobody holds it: it goes to its place, or behind the others of its group. */
+  #letGo(job: Living, place: "ready" | "waiting"): void {
+    this.#move(job, job.group === null ? place : "behind");
+    this.#regroup(job);
+  }
+
+  /** The first of the group comes forward, unless one of them is held; all others stand behind. */
+  #regroup(one: Living): void {
+    const members = this.#groups.of(one);
+    if (members.some((job) => job.state === "held")) return;
+    const [first, ...others] = members.sort(byGroupOrder);
+    for (const job of others) if (job.state !== "behind") this.#move(job, "behind");
+    if (first?.state === "behind") this.#move(first, first.dueMs <= this.#clock.nowMs() ? "ready" : "waiting");
+  }
+
+  #move(job: Living, state: Place): void {
     this.#places[job.state].delete(job);
     job.state = state;
     this.#places[state].add(job);
   }
 }
 
+/** `behind`: others of its group come first. */
+type Place = JobState["state"] | "behind";
+
+type Dead = DeadJob & { readonly turn: number; readonly group: string | null };
+
 type Living = {
   readonly key: string;
   readonly queue: string;
   readonly lane: Job["lane"];
+  readonly group: string | null;
   readonly traceparent: string | null;
   readonly enqueuedMs: number;
   readonly seq: number;
@@ -302,10 +369,17 @@ type Living = {
   fence: number;
   step: number;
   error: string | null;
-  state: JobState["state"];
+  state: Place;
   /** End of the lease on the monotonic clock, while it is held. */
   untilMs: number;
+  /** Held by somebody outside. */
+  isLent: boolean;
 };
+
+/** As the port speaks of it. */
+function shown(state: Place): JobState["state"] {
+  return state === "behind" ? "ready" : state;
+}
 
 function byPlace(a: ParkedPlace, b: ParkedPlace): number {
   return byQueueAndLane(a, b) || compareCodePoints(a.key, b.key);
@@ -315,6 +389,10 @@ function byQueueAndLane(a: Omit<ParkedPlace, "key">, b: Omit<ParkedPlace, "key">
   return compareCodePoints(a.queue, b.queue) || Number(a.lane === "bulk") - Number(b.lane === "bulk");
 }
 
-function jobOf({ key, queue, lane, payload, traceparent, attempt, fence, turn, enqueuedMs }: Living): Job {
-  return { key, queue, lane, payload, traceparent, attempt, fence, turn, enqueuedMs };
+function jobOf({ key, queue, lane, payload, traceparent, attempt, fence, turn, group, enqueuedMs }: Living): Job {
+  return { key, queue, lane, payload, traceparent, attempt, fence, turn, group, enqueuedMs };
+}
+
+function deadJobOf({ turn: _, group: __, ...job }: Dead): DeadJob {
+  return job;
 }

@@ -13,7 +13,7 @@ export class MemoryJournal {
   readonly #foreign = new Set<string>();
   readonly #checkpoints = new Map<string, Checkpoint>();
 
-  append({ type, subject, timeMs, data, traceparent, key, source, id }: NewEvent): void {
+  append({ type, subject, timeMs, data, traceparent, key, source, id, attributes }: NewEvent): void {
     const from = source ?? OWN_SOURCE;
     if (id !== null && id !== undefined) {
       const name = foreignName(from, id);
@@ -31,6 +31,7 @@ export class MemoryJournal {
       data,
       traceparent,
       key: key ?? subject,
+      attributes: attributes ?? null,
     };
     this.#events.push(event);
     const history = this.#bySubject.get(subject);
@@ -38,12 +39,14 @@ export class MemoryJournal {
     else history.push(event);
   }
 
-  page({ after, limit, partition }: JournalAsk): JournalPage {
+  page({ after, limit, partition, foreignAnd }: JournalAsk): JournalPage {
     const { index, of } = partition ?? { index: 0, of: 1 };
     const events: RecordedEvent[] = [];
     for (let at = this.#indexBehind(after); at < this.#events.length && events.length < limit; at += 1) {
       const event = this.#events[at];
-      if (event !== undefined && partitionOf(event.key, of) === index) events.push(event);
+      if (event === undefined || partitionOf(event.key, of) !== index) continue;
+      if (foreignAnd !== undefined && event.source === OWN_SOURCE && !foreignAnd.includes(event.type)) continue;
+      events.push(event);
     }
     const last = events.at(-1);
     return { events, upTo: last !== undefined && events.length >= limit ? last.position : Math.max(after, this.#last) };

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storeConforms } from "#conformance/store.ts";
-import { claimOne, commitOne, event, job, LEASE_MS, StandingClock } from "#conformance/store-world.ts";
+import {
+  claimOne,
+  COMMITTED,
+  commitOne,
+  event,
+  job,
+  LEASE_MS,
+  QUEUE,
+  StandingClock,
+} from "#conformance/store-world.ts";
 import { type MemoryStore, openMemoryStore } from "#drivers/memory/store.ts";
 import { StoreFault } from "#ports/store.ts";
 
@@ -37,6 +46,20 @@ test("leases can outlive a crash, as with a database that others use too", async
   assert.equal((await after.wakeDue(9)).woken, 0);
   clock.advance(LEASE_MS);
   assert.equal((await after.wakeDue(9)).woken, 1);
+});
+
+test("what was lent outlives any crash", async () => {
+  const clock = new StandingClock();
+  const before = openMemoryStore({ clock });
+  await commitOne(before, { jobs: [job("a"), job("b")] });
+  const [lent] = await before.claim(
+    [{ queue: QUEUE, lane: "transactional", limit: 1, lendMs: 2 * LEASE_MS }],
+    LEASE_MS,
+  );
+  assert((await claimOne(before)).key === "b" && lent?.key === "a");
+  const after = before.crash();
+  assert.equal((await claimOne(after)).key, "b");
+  assert.deepEqual(await commitOne(after, { job: { ref: lent, end: { kind: "done" } } }), COMMITTED);
 });
 
 test("a fault before a commit leaves nothing; one after it leaves all of it", async () => {

@@ -83,7 +83,7 @@ export class MemoryStore implements Store {
   /**
    * The process is gone, its disk is not. What this object still owes is never answered, so that the code of the dead
    * process stops where it waits; the store that is returned goes on with what was committed. Leases are `dropped` as
-   * when one process owns the disk, or `kept` until their time as when others may live.
+   * when one process owns the disk, or `kept` until their time as when others may live; loans are kept in any case.
    */
   crash(leases: "dropped" | "kept" = "dropped"): MemoryStore {
     this.#life = "crashed";
@@ -104,11 +104,22 @@ export class MemoryStore implements Store {
   }
 
   claim = (asks: readonly ClaimAsk[], leaseMs: number) => this.#answer(() => this.#state.jobs.claim(asks, leaseMs));
-  extend = (refs: readonly JobRef[], leaseMs: number) => this.#answer(() => this.#state.jobs.extend(refs, leaseMs));
+  extend = (refs: readonly JobRef[], leaseMs: number) =>
+    this.#answer(() => {
+      const lost = this.#state.jobs.extend(refs, leaseMs);
+      if (leaseMs === 0 && lost.length < refs.length) this.#tellOthers();
+      return lost;
+    });
   release = (refs: readonly JobRef[]) =>
     this.#answer(() => {
       this.#state.jobs.release(refs);
       this.#tellOthers();
+    });
+  trimJobs = (ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }) =>
+    this.#answer(() => {
+      const trimmed = this.#state.jobs.trim(ask);
+      if (trimmed > 0) this.#tellOthers();
+      return trimmed;
     });
   park = (limit: number) => this.#answer(() => this.#state.jobs.park(limit));
   wakeDue = (limit: number) =>
@@ -148,7 +159,7 @@ export class MemoryStore implements Store {
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>
     this.#answer(() => this.#state.jobs.deadJobs(ask));
   deadJob = (key: string) => this.#answer(() => this.#state.jobs.deadJob(key));
-  depths = () => this.#answer(() => this.#state.jobs.depths());
+  depths = (queues?: readonly string[]) => this.#answer(() => this.#state.jobs.depths(queues));
   unnamedBlobs = (ids: readonly string[]) => this.#answer(() => ids.filter((id) => !this.#state.blobs.has(id)));
 
   sweep(limit: number): Promise<number> {

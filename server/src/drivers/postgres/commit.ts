@@ -1,11 +1,12 @@
 import { type Answer, type Ask, COMMIT, type Database, type Session } from "#drivers/postgres/connection.ts";
 import { codeOf, isConflict } from "#drivers/postgres/faults.ts";
+import type { Groups } from "#drivers/postgres/groups.ts";
 import type { LeaseClock } from "#drivers/postgres/lease-clock.ts";
-import { Ledger } from "#drivers/postgres/ledger.ts";
+import { Ledger, type Numbered } from "#drivers/postgres/ledger.ts";
 import { isNothing, Looks, needsOf } from "#drivers/postgres/looks.ts";
 import { TRANSACTION_ROWS_MAX } from "#drivers/postgres/positions.ts";
 import { fromStored } from "#drivers/postgres/text.ts";
-import { type Numbered, Writes } from "#drivers/postgres/writes.ts";
+import { Writes } from "#drivers/postgres/writes.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Clock } from "#ports/clock.ts";
 import { StoreFault, type Unit, type Verdict } from "#ports/store.ts";
@@ -25,10 +26,12 @@ export class Commits {
   readonly #leases: LeaseClock;
   readonly #looks: Looks;
   readonly #writes: Writes;
+  readonly #groups: Groups;
   readonly #onWork: () => void;
 
   /** @param onWork told after a commit that made something to do. */
-  constructor(db: Database, schema: string, clock: Clock, leases: LeaseClock, onWork: () => void) {
+  constructor(db: Database, schema: string, clock: Clock, leases: LeaseClock, groups: Groups, onWork: () => void) {
+    this.#groups = groups;
     this.#db = db;
     this.#clock = clock;
     this.#leases = leases;
@@ -64,20 +67,23 @@ export class Commits {
     const numbered: Numbered = { messages: 0, jobs: 0, events: 0 };
     const verdicts: Verdict[] = [];
     let before: Ask[] = [[this.#db.begin]];
+    const groups = this.#groups.of(units);
+    if (groups !== null) before.push(groups);
     let makesWork = false;
     const parts = archiving(units);
     for (const [at, part] of parts.entries()) {
       const needs = needsOf(part, isBold);
       const looked = await this.#looks.look(session, before, needs);
       if (!isNothing(needs)) before = [];
-      const ledger = new Ledger(looked, this.#clock.nowMs(), this.#leases.nowMs());
+      const ledger = new Ledger(looked, this.#clock.nowMs(), this.#leases.nowMs(), numbered);
       for (const unit of part) ledger.add(unit);
       const { asks, looseAt } = this.#writes.of(ledger, looked, numbered, !isBold);
       const after: Ask[] = at === parts.length - 1 ? [[COMMIT]] : [];
       const answers = await session.flight([...before, ...asks, ...after]);
       const loose = looseAt === null ? undefined : answers[before.length + looseAt];
       verdicts.push(...ledger.verdicts(keysOf(loose)));
-      makesWork ||= ledger.makesWork;
+      // Whoever ends one of a group may make room for the next.
+      makesWork ||= ledger.makesWork || (groups !== null && ledger.ended.length > 0);
       before = [];
       invariant(after.length === 0 || answers.at(-1)?.command === "COMMIT", "a commit without a fault commits");
     }

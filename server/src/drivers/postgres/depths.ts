@@ -1,3 +1,4 @@
+import { texts } from "#drivers/postgres/arrays.ts";
 import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
 import { laneOf } from "#domain/lane-number.ts";
 import { fromStored } from "#drivers/postgres/text.ts";
@@ -15,15 +16,19 @@ export class Depths {
   readonly #db: Database;
   readonly #counts: Statement;
   readonly #totals: Statement;
+  readonly #of: Statement;
 
   constructor(db: Database, schema: string) {
     this.#db = db;
-    const { counts, totals } = depthsSql(schema);
+    const { counts, totals, of } = depthsSql(schema);
+    this.#of = statement(of);
     this.#counts = statement(counts);
     this.#totals = statement(totals);
   }
 
-  async depths(): Promise<QueueDepth[]> {
+  /** Of some queues, counted up to {@link DEPTH_ROWS_MAX} of each lane and state; or of all. */
+  async depths(queues?: readonly string[]): Promise<QueueDepth[]> {
+    if (queues !== undefined) return depthsOf((await this.#db.ask<CountRow>(this.#of, [texts(queues)])).rows);
     const { rows: counts } = await this.#db.ask<CountRow>(this.#counts);
     if (!brokenOff(counts).size) return depthsOf(counts);
     const { rows } = await this.#db.ask<TotalsRow>(this.#totals);
@@ -76,17 +81,19 @@ function depthsOf(counts: readonly CountRow[]): QueueDepth[] {
       depths.set(name, (depth = { queue: fromStored(stored), lane: laneOf(lane), ...none }));
     }
     const field = FIELDS[state];
-    if (field !== undefined) depth[field] = count;
-    if (field === "ready") depth.oldestReadyMs = oldestMs;
+    if (field !== undefined) depth[field] += count;
+    if (field === "ready" && oldestMs !== null)
+      depth.oldestReadyMs = Math.min(depth.oldestReadyMs ?? oldestMs, oldestMs);
   }
   return [...depths.values()];
 }
 
 /** As in `jobs`, and the dead letters. */
-const STATES = { waiting: 0, ready: 1, held: 2, parked: 3, dead: 4 } as const;
-const FIELDS = ["waiting", "ready", "held", "parked", "dead"] as const;
+const STATES = { waiting: 0, ready: 1, held: 2, parked: 3, behind: 4, dead: 5 } as const;
+/** Who is behind others of a group is shown as ready. */
+const FIELDS = ["waiting", "ready", "held", "parked", "ready", "dead"] as const;
 /** Their indexes do not begin with queue and lane: of all of them together so many are counted. */
-const UNORDERED: readonly number[] = [STATES.waiting, STATES.held];
+const UNORDERED: readonly number[] = [STATES.waiting, STATES.held, STATES.behind];
 
 /** Of a state that ANALYZE has not met. */
 const RARE = 0.01;
@@ -103,14 +110,14 @@ export function depthsSql(schema: string) {
       FROM pg_class WHERE oid = ${relation(name)})`;
   const frequency = (state: number): string =>
     `(SELECT coalesce(max(frequency), 0)::float8 FROM seen WHERE state = ${state})`;
-  const some = (state: number): string => `(SELECT ${state}, queue, lane, count(*), NULL::bigint
-    FROM (SELECT queue, lane FROM ${schema}.jobs WHERE state = ${state} LIMIT ${DEPTH_ROWS_MAX}) AS few
+  const some = (state: number, oldest = "NULL::bigint"): string => `(SELECT ${state}, queue, lane, count(*), min(ms)
+    FROM (SELECT queue, lane, ${oldest} AS ms FROM ${schema}.jobs WHERE state = ${state} LIMIT ${DEPTH_ROWS_MAX}) AS few
     GROUP BY queue, lane)`;
   return {
     counts: `WITH RECURSIVE ${linesSql("ready", `${schema}.jobs WHERE state = 1`)},
         ${linesSql("parked", `${schema}.jobs WHERE state = 3`)},
         ${linesSql("dead", `${schema}.dead_jobs WHERE true`)}
-      ${some(STATES.waiting)} UNION ALL ${some(STATES.held)}
+      ${some(STATES.waiting)} UNION ALL ${some(STATES.held)} UNION ALL ${some(STATES.behind, "enqueued_ms")}
       UNION ALL ${lineCountsSql(STATES.ready, "ready", `${schema}.jobs WHERE state = 1`, "enqueued_ms")}
       UNION ALL ${lineCountsSql(STATES.parked, "parked", `${schema}.jobs WHERE state = 3`, "NULL::bigint")}
       UNION ALL ${lineCountsSql(STATES.dead, "dead", `${schema}.dead_jobs WHERE true`, "NULL::bigint")}`,
@@ -119,7 +126,20 @@ export function depthsSql(schema: string) {
           unnest(most_common_vals::text::smallint[], most_common_freqs) AS common(state, frequency)
         WHERE tablename = 'jobs' AND attname = 'state' AND schemaname = (
           SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = ${relation("jobs")}))
-      SELECT ${[live("jobs"), live("dead_jobs"), ...[0, 1, 2, 3].map(frequency)].join(", ")}`,
+      SELECT ${[live("jobs"), live("dead_jobs"), ...[0, 1, 2, 3, 4].map(frequency)].join(", ")}`,
+    /** $1 queues. Held ones are walked: few are held at a time. */
+    of: `WITH asked AS (SELECT queue, lane FROM unnest($1::text[]) AS queue, (VALUES (0), (1)) AS lanes(lane))
+      ${[
+        [STATES.waiting, "jobs WHERE state = 0", "NULL::bigint"],
+        [STATES.ready, "jobs WHERE state = 1", "enqueued_ms"],
+        [STATES.held, "jobs WHERE state = 2", "NULL::bigint"],
+        [STATES.parked, "jobs WHERE state = 3", "NULL::bigint"],
+        [STATES.behind, "jobs WHERE state = 4", "enqueued_ms"],
+        [STATES.dead, "dead_jobs WHERE true", "NULL::bigint"],
+      ]
+        .map(([state, rows, oldest]) => lineCountsSql(Number(state), "asked", `${schema}.${rows}`, String(oldest)))
+        .map((counts) => `SELECT * FROM ${counts} AS c WHERE count > 0`)
+        .join(" UNION ALL ")}`,
   } as const;
 }
 
@@ -133,7 +153,7 @@ function linesSql(name: string, rows: string): string {
 }
 
 function lineCountsSql(state: number, lines: string, rows: string, oldest: string): string {
-  return `(SELECT ${state}, line.queue, line.lane, counted.count, counted.oldest FROM ${lines} AS line JOIN LATERAL (
+  return `(SELECT ${state}::bigint AS state, line.queue, line.lane, counted.count, counted.oldest FROM ${lines} AS line JOIN LATERAL (
       SELECT count(*) AS count, min(ms) AS oldest FROM (
         SELECT ${oldest} AS ms FROM ${rows} AND queue = line.queue AND lane = line.lane LIMIT ${DEPTH_ROWS_MAX}
       ) AS few) AS counted ON true)`;

@@ -1,4 +1,4 @@
-import { HELD, PARKED, READY, WAITING } from "#drivers/postgres/jobs.ts";
+import { BEHIND, HELD, PARKED, READY, WAITING } from "#drivers/postgres/jobs.ts";
 import { documentName, type KnownDocument, type KnownJob, type Looked } from "#drivers/postgres/looks.ts";
 import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { DocumentKey, DocumentPut } from "#domain/document.ts";
@@ -27,6 +27,7 @@ export class Ledger {
   readonly #looked: Looked;
   readonly #nowMs: number;
   readonly #leaseNowMs: number;
+  readonly #numbered: Numbered;
   readonly #drafts: Draft[] = [];
 
   readonly requests = new Map<string, StoredRequest>();
@@ -37,9 +38,9 @@ export class Ledger {
   readonly settledPatches = new Map<MessageId, MessagePatch>();
   readonly ended: { readonly ref: JobRef; readonly end: Exclude<JobEnd, { kind: "dead" }> }[] = [];
   /** New, and must be. */
-  readonly bornJobs: EnqueuedJob[] = [];
+  readonly bornJobs: BornJob[] = [];
   /** New, or left out. */
-  readonly looseJobs: EnqueuedJob[] = [];
+  readonly looseJobs: BornJob[] = [];
   readonly events: NewEvent[] = [];
   readonly once: OnceRecord[] = [];
   readonly checkpoints = new Map<string, Checkpoint>();
@@ -50,7 +51,9 @@ export class Ledger {
   readonly changedDocuments = new Set<string>();
   readonly changedJobs = new Set<string>();
 
-  constructor(looked: Looked, nowMs: number, leaseNowMs: number) {
+  /** @param numbered counts the rows of each kind that the transaction makes. */
+  constructor(looked: Looked, nowMs: number, leaseNowMs: number, numbered: Numbered) {
+    this.#numbered = numbered;
     this.#looked = looked;
     this.#nowMs = nowMs;
     this.#leaseNowMs = leaseNowMs;
@@ -149,7 +152,7 @@ export class Ledger {
     for (const event of effects.events ?? []) this.events.push(event);
     for (const one of effects.checkpoints ?? []) this.checkpoints.set(`${one.partition} ${one.consumer}`, one);
     for (const blob of effects.blobs ?? []) if (!this.blobs.has(blob.id)) this.blobs.set(blob.id, blob);
-    for (const dead of effects.buried ?? []) this.#bury({ ...dead, turn: 0 });
+    for (const dead of effects.buried ?? []) this.#bury({ ...dead, turn: 0, group: null });
     for (const one of effects.archive ?? []) this.archived.push(one);
     return skipped;
   }
@@ -183,10 +186,10 @@ export class Ledger {
     this.settledPatches.set(id, { ...earlier, ...(applies ? outcome : {}), ...rest });
   }
 
-  #enqueue(job: EnqueuedJob, unlooked: EnqueuedJob[]): boolean {
+  #enqueue(job: EnqueuedJob, unlooked: BornJob[]): boolean {
     const present = this.#looked.jobs.get(job.key);
     if (present === undefined) {
-      unlooked.push(job);
+      unlooked.push({ ...job, place: this.#nextPlace() });
       return true;
     }
     if (present !== null) return false;
@@ -196,9 +199,14 @@ export class Ledger {
       ...{ key, queue, lane: laneNumber(lane), turn, dueMs, payload, traceparent },
       state: stateOfBorn(job, this.#nowMs),
       leaseUntilMs: heldForMs === null ? null : this.#leaseNowMs + heldForMs,
-      ...{ attempt: born, fence: born, step: 0, enqueuedMs: this.#nowMs, error: null, isStored: false },
+      ...{ attempt: born, fence: born, step: 0, enqueuedMs: this.#nowMs, error: null },
+      ...{ group: job.group ?? null, isStored: false, place: this.#nextPlace() },
     });
     return true;
+  }
+
+  #nextPlace(): number {
+    return ++this.#numbered.jobs;
   }
 
   #end(ref: JobRef, end: JobEnd): void {
@@ -217,14 +225,14 @@ export class Ledger {
       case "again": {
         const { payload, dueMs, turn, error, attempts } = end;
         const attempt = attempts === "reset" ? 0 : job.attempt;
-        const state = dueMs <= this.#nowMs ? READY : WAITING;
+        const state = job.group !== null ? BEHIND : dueMs <= this.#nowMs ? READY : WAITING;
         return this.#setJob(ref.key, { ...job, payload, dueMs, turn, error, attempt, state, leaseUntilMs: null });
       }
       case "dead": {
-        const { key, queue, turn, payload, traceparent, attempt, enqueuedMs } = job;
+        const { key, queue, turn, payload, traceparent, attempt, enqueuedMs, group } = job;
         const lane = laneOf(job.lane);
         const [error, deadMs] = [end.error, this.#nowMs];
-        this.#bury({ key, queue, lane, turn, payload, traceparent, attempt, error, enqueuedMs, deadMs });
+        this.#bury({ key, queue, lane, turn, payload, traceparent, attempt, error, enqueuedMs, deadMs, group });
         return this.#setJob(ref.key, null);
       }
       default:
@@ -235,7 +243,9 @@ export class Ledger {
   #unpark(key: string): void {
     const job = this.#job(key);
     // A unit that takes it as well has done that by now.
-    if (job !== null) this.#setJob(key, { ...job, state: job.dueMs <= this.#nowMs ? READY : WAITING });
+    if (job === null) return;
+    const state = job.group !== null ? BEHIND : job.dueMs <= this.#nowMs ? READY : WAITING;
+    this.#setJob(key, { ...job, state });
   }
 
   #putOnce(record: OnceRecord): void {
@@ -247,11 +257,18 @@ export class Ledger {
     const dead = this.#looked.dead.get(key);
     invariant(dead !== undefined && dead !== null, "the dead letter was found by the conditions");
     if (then === "revive") {
-      const { queue, lane, turn, traceparent } = dead;
+      const { queue, lane, turn, traceparent, group } = dead;
       this.#setJob(key, {
         ...{ key, queue, lane: laneNumber(lane), turn, traceparent, payload: payload ?? dead.payload },
-        ...{ state: READY, dueMs: this.#nowMs, leaseUntilMs: null, attempt: 0, fence: 0, step: 0 },
-        ...{ enqueuedMs: this.#nowMs, error: null, isStored: false },
+        ...{
+          state: group === null ? READY : BEHIND,
+          dueMs: this.#nowMs,
+          leaseUntilMs: null,
+          attempt: 0,
+          fence: 0,
+          step: 0,
+        },
+        ...{ enqueuedMs: this.#nowMs, error: null, group, isStored: false, place: this.#nextPlace() },
       });
     }
     this.#looked.dead.set(key, null);
@@ -304,13 +321,21 @@ export class Ledger {
   }
 }
 
+/** How many rows of each kind a transaction has numbered so far. */
+export type Numbered = { messages: number; jobs: number; events: number };
+
+/** A job that is to be made, and its place among those of the transaction. */
+export type BornJob = EnqueuedJob & { readonly place: number };
+
+/** One of a group is born behind; the server sees who is the first. */
 export function stateOfBorn(job: EnqueuedJob, nowMs: number): number {
+  if ((job.group ?? null) !== null) return BEHIND;
   if (job.heldForMs !== null) return HELD;
   return job.dueMs <= nowMs ? READY : WAITING;
 }
 
 /** A dead letter with its place in the lane. */
-export type BuriedJob = DeadJob & { readonly turn: number };
+export type BuriedJob = DeadJob & { readonly turn: number; readonly group: string | null };
 
 type Skip = { readonly key: string; readonly isLoose: boolean };
 type Draft = { readonly refusal: Verdict } | { readonly refusal: null; readonly skipped: readonly Skip[] };

@@ -36,8 +36,11 @@ export type KnownJob = {
   readonly step: number;
   readonly enqueuedMs: number;
   readonly error: string | null;
+  readonly group: string | null;
   /** Its row is there, not to be made. */
   readonly isStored: boolean;
+  /** Among the jobs that the transaction makes, in the order of its units; 0 of a stored one. */
+  readonly place: number;
 };
 
 export type KnownDocument = {
@@ -191,13 +194,13 @@ type Reading = (looked: Looked, answer: Answer) => void;
 function readJobs({ jobs, storedJobs }: Looked, { rows }: Answer): void {
   for (const row of rows as unknown as readonly JobRow[]) {
     const [key, queue, lane, turn, state, dueMs, leaseUntilMs, payload, traceparent] = row;
-    const [, , , , , , , , , attempt, fence, step, enqueuedMs, error] = row;
+    const [, , , , , , , , , attempt, fence, step, enqueuedMs, error, group] = row;
     const known = fromStored(key);
     storedJobs.add(known);
     jobs.set(known, {
       ...{ key: known, queue: fromStored(queue), lane, turn, state, dueMs, leaseUntilMs },
       ...{ payload: fromStored(payload), traceparent, attempt, fence, step, enqueuedMs },
-      ...{ error: maybeFromStored(error), isStored: true },
+      ...{ error: maybeFromStored(error), group: maybeFromStored(group), isStored: true, place: 0 },
     });
   }
 }
@@ -217,15 +220,16 @@ type JobRow = readonly [
   step: number,
   enqueuedMs: number,
   error: string | null,
+  group: string | null,
 ];
 
 function readDead({ dead }: Looked, { rows }: Answer): void {
   for (const row of rows as unknown as readonly DeadRow[]) {
-    const [stored, queue, lane, turn, payload, traceparent, attempt, error, enqueuedMs, deadMs] = row;
+    const [stored, queue, lane, turn, payload, traceparent, attempt, error, enqueuedMs, deadMs, group] = row;
     const key = fromStored(stored);
     dead.set(key, {
       ...{ key, queue: fromStored(queue), lane: laneOf(lane), turn, payload: fromStored(payload), traceparent },
-      ...{ attempt, error: fromStored(error), enqueuedMs, deadMs },
+      ...{ attempt, error: fromStored(error), enqueuedMs, deadMs, group: maybeFromStored(group) },
     });
   }
 }
@@ -241,6 +245,7 @@ type DeadRow = readonly [
   error: string,
   enqueuedMs: number,
   deadMs: number,
+  group: string | null,
 ];
 
 function readMessages({ messages }: Looked, { rows }: Answer): void {
@@ -277,9 +282,9 @@ function readDocuments({ documents, storedDocuments }: Looked, { rows }: Answer)
 export function lookSql(schema: string) {
   return {
     jobs: `SELECT key, queue, lane, turn, state, due_ms, lease_until_ms, payload, traceparent, attempt, fence, step,
-        enqueued_ms, error
+        enqueued_ms, error, grp
       FROM ${schema}.jobs WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE`,
-    dead: `SELECT key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms
+    dead: `SELECT key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms, grp
       FROM ${schema}.dead_jobs WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE`,
     messages: `SELECT id, status FROM ${schema}.messages WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
     once: `SELECT key, fingerprint, status, body, expires_ms

@@ -2,6 +2,7 @@ import { Commits } from "#drivers/postgres/commit.ts";
 import { Database } from "#drivers/postgres/connection.ts";
 import { faultOf } from "#drivers/postgres/faults.ts";
 import { Jobs } from "#drivers/postgres/jobs.ts";
+import { Groups } from "#drivers/postgres/groups.ts";
 import { Journal } from "#drivers/postgres/journal.ts";
 import { LeaseClock } from "#drivers/postgres/lease-clock.ts";
 import { migrate } from "#drivers/postgres/migrate.ts";
@@ -50,14 +51,16 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     for (const note of await migrated(db, schema, clock.nowMs())) onNote?.(note);
     await refuseUnfinished(db, schema);
     const leases = new LeaseClock(clock);
+    const groups = new Groups(schema, clock);
+    await groups.look(db);
     const wake = parts.use(new Wake(db, schema));
     await wake.open();
     if (!wake.isTold)
       onNote?.("Notifications do not come through (PgBouncer?): nodes look for each other's work instead");
     return new PostgresStore(
       {
-        commits: new Commits(db, schema, clock, leases, () => wake.tell()),
-        jobs: new Jobs(db, schema, clock, leases),
+        commits: new Commits(db, schema, clock, leases, groups, () => wake.tell()),
+        jobs: new Jobs(db, schema, clock, leases, groups),
         journal: new Journal(db, schema),
         records: new Records(db, schema, clock),
         retention: new Retention(db, schema),

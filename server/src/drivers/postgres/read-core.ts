@@ -65,7 +65,7 @@ export class ReadCore {
   countOutcomes = (request: RequestId) => this.#messages.countOutcomes(request);
   documents = (keys: readonly DocumentKey[]) => this.#documents.many(keys);
   listDocuments = (query: DocumentQuery) => this.#documents.list(query);
-  depths = () => this.#depths.depths();
+  depths = (queues?: readonly string[]) => this.#depths.depths(queues);
 
   requests = (ids: readonly RequestId[]) => this.#byKey(this.#sql.requests, ids, requestOf);
   jobs = (keys: readonly string[]) => this.#byKey(this.#sql.jobs, keys, jobStateOf);
@@ -168,7 +168,8 @@ type JobRow = [
   error: string | null,
 ];
 
-const STATES = ["waiting", "ready", "held", "parked"] as const;
+/** Whoever is behind others of its group is ready as soon as they are gone. */
+const STATES = ["waiting", "ready", "held", "parked", "ready"] as const;
 
 function jobStateOf([key, queue, lane, stateNumber, dueMs, attempt, payload, error]: JobRow): JobState {
   const state = STATES[stateNumber];

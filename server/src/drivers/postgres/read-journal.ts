@@ -1,3 +1,4 @@
+import { texts } from "#drivers/postgres/arrays.ts";
 import { type Database, type Statements, statements } from "#drivers/postgres/connection.ts";
 import { horizonSql } from "#drivers/postgres/positions.ts";
 import { fromStored, maybeFromStored, toStored } from "#drivers/postgres/text.ts";
@@ -29,11 +30,14 @@ export class JournalReads {
     this.#sql = statements(journalSql(schema));
   }
 
-  async page({ after, limit, partition }: JournalAsk): Promise<JournalPage> {
-    const isWhole = partition === undefined || partition.of === 1;
-    const { rows } = isWhole
-      ? await this.#db.ask<PageRow>(this.#sql.page, [after, limit])
-      : await this.#db.ask<PageRow>(this.#sql.partition, [after, limit, partition.of, partition.index]);
+  async page({ after, limit, partition, foreignAnd }: JournalAsk): Promise<JournalPage> {
+    const { index, of } = partition ?? { index: 0, of: 1 };
+    const { rows } =
+      foreignAnd !== undefined
+        ? await this.#db.ask<PageRow>(this.#sql.some, [after, limit, of, index, texts(foreignAnd)])
+        : of === 1
+          ? await this.#db.ask<PageRow>(this.#sql.page, [after, limit])
+          : await this.#db.ask<PageRow>(this.#sql.partition, [after, limit, of, index]);
     const [end = 0, isHeldBack = false] = rows[0] ?? [];
     const seen = rows.filter((row): row is SeenRow => row[2] !== null);
     const last = seen.at(-1);
@@ -84,6 +88,7 @@ type EventRow = [
   key: string | null,
   source: string | null,
   id: string | null,
+  attributes: string | null,
 ];
 
 /** `n`: the how manieth of the rows that were looked at. */
@@ -102,7 +107,8 @@ type BoundsRow = [
 
 type CheckpointRow = [consumer: string, partition: number, position: Position, updatedMs: number];
 
-function eventOf([position, type, subject, timeMs, data, traceparent, key, source, id]: EventRow): RecordedEvent {
+function eventOf(row: EventRow): RecordedEvent {
+  const [position, type, subject, timeMs, data, traceparent, key, source, id, attributes] = row;
   const about = fromStored(subject);
   return {
     position,
@@ -114,10 +120,11 @@ function eventOf([position, type, subject, timeMs, data, traceparent, key, sourc
     data: fromStored(data),
     traceparent: maybeFromStored(traceparent),
     key: key === null ? about : fromStored(key),
+    attributes: maybeFromStored(attributes),
   };
 }
 
-const EVENT = "position, type, subject, time_ms, data, traceparent, key, source, id";
+const EVENT = "position, type, subject, time_ms, data, traceparent, key, source, id, attributes";
 
 /** Exported for the test that looks at plans. */
 export function journalSql(schema: string) {
@@ -131,26 +138,28 @@ export function journalSql(schema: string) {
       FROM (SELECT ${horizonSql(schema)} AS horizon) AS now)`;
   const looked = (columns: string, limit: string): string => `SELECT ${columns} FROM ${events}
       WHERE position > $1 AND position < edge.horizon ORDER BY position LIMIT ${limit}`;
+  const nothing = `UNION ALL SELECT ending, held_back, NULL, false, ${EVENT.replaceAll(/\w+/g, "NULL")} FROM edge`;
+  const someOf = (belongs: string): string => `WITH ${edge}
+      SELECT edge.ending, edge.held_back, n, ${belongs}, ${EVENT}
+      FROM edge JOIN LATERAL (
+        SELECT * FROM (
+          SELECT row_number() OVER () AS n, * FROM (${looked(`${EVENT}, key_hash`, String(JOURNAL_SCAN_ROWS_MAX))}) AS walk
+        ) AS counted WHERE ${belongs} OR n = ${JOURNAL_SCAN_ROWS_MAX} LIMIT $2) AS page ON true
+      ${nothing}`;
   const bytes = "2 * octet_length(subject) + octet_length(type) + octet_length(data)";
   return {
     /** $1 after, $2 limit. */
     page: `WITH ${edge}
       SELECT edge.ending, edge.held_back, 0, true, ${EVENT}
       FROM edge JOIN LATERAL (${looked(EVENT, "$2")}) AS page ON true
-      UNION ALL SELECT ending, held_back, NULL, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-      FROM edge`,
+      ${nothing}`,
     /**
      * $3 of, $4 index. Stops at the limit, however many rows are left to look at; the last one that is looked at is told
      * even if it belongs to another partition.
      */
-    partition: `WITH ${edge}
-      SELECT edge.ending, edge.held_back, n, key_hash % $3 = $4, ${EVENT}
-      FROM edge JOIN LATERAL (
-        SELECT * FROM (
-          SELECT row_number() OVER () AS n, * FROM (${looked(`${EVENT}, key_hash`, String(JOURNAL_SCAN_ROWS_MAX))}) AS walk
-        ) AS counted WHERE key_hash % $3 = $4 OR n = ${JOURNAL_SCAN_ROWS_MAX} LIMIT $2) AS page ON true
-      UNION ALL SELECT ending, held_back, NULL, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-      FROM edge`,
+    partition: someOf("key_hash % $3 = $4"),
+    /** $5 types: the partition's foreign events, and of our own those of these types. */
+    some: someOf("(key_hash % $3 = $4 AND (source IS NOT NULL OR type = ANY($5::text[])))"),
     of: `SELECT ${EVENT} FROM ${events} WHERE subject = $1 ORDER BY position LIMIT $2`,
     /**
      * $1 how many are counted: as a parameter, since a plan for a table that was small when it was made would sort as many.

@@ -35,7 +35,12 @@ export class PostgresStore implements Store {
 
   commit = (units: readonly Unit[]) => this.#parts.commits.commit(units);
   claim = (asks: readonly ClaimAsk[], leaseMs: number) => this.#parts.jobs.claim(asks, leaseMs);
-  extend = (jobs: readonly JobRef[], leaseMs: number) => this.#parts.jobs.extend(jobs, leaseMs);
+
+  async extend(jobs: readonly JobRef[], leaseMs: number): Promise<readonly JobRef[]> {
+    const lost = await this.#parts.jobs.extend(jobs, leaseMs);
+    if (leaseMs === 0 && lost.length < jobs.length) this.#parts.wake.tell();
+    return lost;
+  }
 
   async release(jobs: readonly JobRef[]): Promise<void> {
     if ((await this.#parts.jobs.release(jobs)) > 0) this.#parts.wake.tell();
@@ -48,6 +53,8 @@ export class PostgresStore implements Store {
   }
 
   park = (limit: number) => this.#parts.jobs.park(limit);
+  trimJobs = (ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }) =>
+    this.#parts.jobs.trim(ask);
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#parts.journal.trim(upTo, olderThanMs, limit);
   trimRequests = (ask: TrimAsk) => this.#parts.retention.trim(ask);
@@ -76,7 +83,7 @@ export class PostgresStore implements Store {
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>
     this.#parts.reads.deadJobs(ask);
   deadJob = (key: string) => this.#parts.reads.deadJob(key);
-  depths = () => this.#parts.reads.depths();
+  depths = (queues?: readonly string[]) => this.#parts.reads.depths(queues);
   unnamedBlobs = (ids: readonly string[]) => this.#parts.reads.unnamedBlobs(ids);
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -128,3 +128,45 @@ test("commits that touch the same rows in opposite order both succeed", async ()
     [3 * ROUNDS, 3 * ROUNDS, 3 * ROUNDS],
   );
 });
+
+test("of a group that nodes fill and empty at once, all is given once, in order, and never to two", async () => {
+  const stores = await Promise.all([open("groups"), open("groups"), open("groups")]);
+  const [groups, each, many] = [5, 24, 5 * 24];
+  const given = new Map<string, number[]>();
+  const inHand = new Map<string, Store>();
+  let done = 0;
+  const fill = async (group: string): Promise<void> => {
+    for (let turn = 1; turn <= each; turn += 1) {
+      const store = stores[turn % stores.length];
+      const made = job(`${group}-${turn}`, { group, turn });
+      assert.deepEqual(await store?.commit([{ jobs: [made] }]), [COMMITTED]);
+    }
+  };
+  const empty = async (store: Store): Promise<void> => {
+    while (done < many) {
+      const loans = await store.claim([{ queue: QUEUE, lane: "transactional", limit: 3, lendMs: LEASE_MS }], LEASE_MS);
+      for (const { group, turn } of loans) {
+        assert(group !== null);
+        assert.equal(inHand.get(group) ?? store, store, "another node has one of this group");
+        inHand.set(group, store);
+        given.set(group, [...(given.get(group) ?? []), turn]);
+      }
+      for (const { key, fence, group } of loans) {
+        const isLast = loans.findLast((loan) => loan.group === group)?.key === key;
+        if (isLast) inHand.delete(String(group));
+        const [verdict] = await store.commit([{ job: { ref: { key, fence }, end: { kind: "done" } } }]);
+        assert.equal(verdict?.kind, "committed");
+        done += 1;
+      }
+    }
+  };
+  const names = Array.from({ length: groups }, (_, n) => `g${n}`);
+  await Promise.all([...names.map(fill), ...stores.map(empty)]);
+  for (const name of names) {
+    assert.deepEqual(
+      given.get(name),
+      Array.from({ length: each }, (_, n) => n + 1),
+    );
+  }
+  for (const store of stores) await store[Symbol.asyncDispose]();
+});

@@ -16,19 +16,21 @@ export function writeSql(schema: string) {
   const held = `j.key = e.key AND j.fence = e.fence AND ${HELD_BY_KEY}`;
   const all = "SELECT 1 / (count(*) = $3::bigint)::int FROM hit";
   const job = "key, queue, lane, turn, state, due_ms, lease_until_ms, payload, traceparent";
-  const newJobs = `INSERT INTO ${table("jobs")} (id, ${job}, attempt, fence, enqueued_ms)
-    SELECT ${number} + $11::bigint + n, ${job}, (state = 2)::int, (state = 2)::int, $10::bigint
+  const newJob = `${job}, grp`;
+  const newJobs = `INSERT INTO ${table("jobs")} (id, ${newJob}, attempt, fence, enqueued_ms)
+    SELECT ${number} + place, ${newJob}, (state = 2)::int, (state = 2)::int, $11::bigint
     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::float8[], $5::bigint[], $6::float8[], $7::float8[],
-      $8::text[], $9::text[]) WITH ORDINALITY AS t(${job}, n)`;
-  const wholeJob = `${job}, attempt, fence, step, enqueued_ms, error`;
+      $8::text[], $9::text[], $10::text[], $12::bigint[]) AS t(${newJob}, place)`;
+  const wholeJob = `${job}, attempt, fence, step, enqueued_ms, error, grp`;
   const wholeJobs = `unnest($1::text[], $2::text[], $3::bigint[], $4::float8[], $5::bigint[], $6::float8[], $7::float8[],
-    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[])`;
+    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[],
+    $15::text[], $16::bigint[])`;
   const requests = `INSERT INTO ${table("requests")} (id, body, accepted_ms, lane, traceparent, archived_ms)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])`;
-  const event = "type, subject, time_ms, data, traceparent, key, key_hash, source";
+  const event = "type, subject, time_ms, data, traceparent, key, key_hash, attributes, source";
   const events = `INSERT INTO ${table("events")} (position, ${event}`;
   const eventArrays = `$1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::bigint[], $9::text[]`;
+    $8::bigint[], $9::text[], $10::text[]`;
   const message = `id, request_id, to_index, recipient, user_id, list_id, event, notification, trace_id, tags, status,
     enqueued_ms`;
   const document = "collection, id, body, version, created_ms, updated_ms, terms";
@@ -46,19 +48,20 @@ export function writeSql(schema: string) {
     removeJobs: `DELETE FROM ${table("jobs")} WHERE key = ANY($1::text[])`,
     changeJobs: `UPDATE ${table("jobs")} j SET turn = t.turn, state = t.state, due_ms = t.due_ms,
         lease_until_ms = t.lease_until_ms, payload = t.payload, attempt = t.attempt, step = t.step, error = t.error
-      FROM ${wholeJobs} AS t(${wholeJob}) WHERE j.key = t.key`,
-    putJobs: `INSERT INTO ${table("jobs")} (id, ${wholeJob}) SELECT ${number} + $15::bigint + n, ${wholeJob}
-      FROM ${wholeJobs} WITH ORDINALITY AS t(${wholeJob}, n)`,
+      FROM ${wholeJobs} AS t(${wholeJob}, place) WHERE j.key = t.key`,
+    putJobs: `INSERT INTO ${table("jobs")} (id, ${wholeJob}) SELECT ${number} + place, ${wholeJob}
+      FROM ${wholeJobs} AS t(${wholeJob}, place)`,
     bornJobs: newJobs,
     looseJobs: `${newJobs} ON CONFLICT (key) DO NOTHING RETURNING key`,
     discard: `DELETE FROM ${table("dead_jobs")} WHERE key = ANY($1::text[])`,
     bury: `INSERT INTO ${table("dead_jobs")}
-        (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
+        (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms, grp)
       SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::float8[], $5::text[], $6::text[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[])
+        $8::text[], $9::bigint[], $10::bigint[], $11::text[])
       ON CONFLICT (key) DO UPDATE SET queue = excluded.queue, lane = excluded.lane, turn = excluded.turn,
         payload = excluded.payload, traceparent = excluded.traceparent, attempt = excluded.attempt,
-        error = excluded.error, enqueued_ms = excluded.enqueued_ms, dead_ms = excluded.dead_ms`,
+        error = excluded.error, enqueued_ms = excluded.enqueued_ms, dead_ms = excluded.dead_ms,
+        grp = excluded.grp`,
     requests,
     repeatRequests: `${requests} ON CONFLICT (id) DO NOTHING`,
     messages: `INSERT INTO ${table("messages")} (seq, ${message}) SELECT ${number} + $13::bigint + n, ${message}
@@ -90,7 +93,7 @@ export function writeSql(schema: string) {
       ON CONFLICT (id) DO NOTHING`,
     events: `${events}) SELECT ${number} + place, ${event} FROM unnest(${eventArrays}) AS t(place, ${event})`,
     foreignEvents: `${events}, id) SELECT ${number} + place, ${event}, id
-      FROM unnest(${eventArrays}, $10::text[]) AS t(place, ${event}, id)
+      FROM unnest(${eventArrays}, $11::text[]) AS t(place, ${event}, id)
       ON CONFLICT (source, id) WHERE id IS NOT NULL DO NOTHING`,
   } as const;
 }

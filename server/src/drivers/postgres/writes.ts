@@ -1,7 +1,7 @@
 import { bigints, doubles, texts } from "#drivers/postgres/arrays.ts";
 import { type Ask, type Statement, statements, type Value } from "#drivers/postgres/connection.ts";
 import { laneNumber } from "#domain/lane-number.ts";
-import { type Ledger, stateOfBorn } from "#drivers/postgres/ledger.ts";
+import { type BornJob, type Ledger, type Numbered, stateOfBorn } from "#drivers/postgres/ledger.ts";
 import type { KnownDocument, KnownJob, Looked } from "#drivers/postgres/looks.ts";
 import { PatchStatements } from "#drivers/postgres/patches.ts";
 import { toStored } from "#drivers/postgres/text.ts";
@@ -10,10 +10,6 @@ import type { Term } from "#domain/document.ts";
 import { type NewEvent, OWN_SOURCE } from "#domain/event.ts";
 import type { JobEnd, JobRef } from "#domain/job.ts";
 import { keyHash } from "#domain/partition.ts";
-import type { EnqueuedJob } from "#ports/store.ts";
-
-/** How many rows of each kind a transaction has numbered so far. */
-export type Numbered = { messages: number; jobs: number; events: number };
 
 /** What a ledger has to write, and which of the answers names the loose jobs that were new. */
 export type Writing = { readonly asks: readonly Ask[]; readonly looseAt: number | null };
@@ -35,9 +31,9 @@ export class Writes {
   of(ledger: Ledger, looked: Looked, numbered: Numbered, mayRepeat: boolean): Writing {
     const asks: Ask[] = [];
     this.#endJobs(asks, ledger);
-    this.#changeJobs(asks, ledger, looked, numbered);
+    this.#changeJobs(asks, ledger, looked);
     this.#bearMessages(asks, ledger, numbered, mayRepeat);
-    const looseAt = this.#enqueue(asks, ledger, numbered);
+    const looseAt = this.#enqueue(asks, ledger);
     this.#patches.add(asks, ledger.patches, ledger.settledPatches.values());
     this.#documents(asks, ledger, looked);
     this.#records(asks, ledger);
@@ -83,7 +79,7 @@ export class Writes {
   }
 
   /** Of the jobs that were looked at: what is different now. */
-  #changeJobs(asks: Ask[], { changedJobs, dead }: Ledger, { jobs, storedJobs }: Looked, numbered: Numbered): void {
+  #changeJobs(asks: Ask[], { changedJobs, dead }: Ledger, { jobs, storedJobs }: Looked): void {
     const [gone, changed, born]: [string[], KnownJob[], KnownJob[]] = [[], [], []];
     for (const key of changedJobs) {
       const job = jobs.get(key) ?? null;
@@ -92,10 +88,7 @@ export class Writes {
     }
     if (gone.length > 0) asks.push([this.#sql.removeJobs, [texts(gone)]]);
     if (changed.length > 0) asks.push([this.#sql.changeJobs, jobColumns(changed)]);
-    if (born.length > 0) {
-      asks.push([this.#sql.putJobs, [...jobColumns(born), numbered.jobs]]);
-      numbered.jobs += born.length;
-    }
+    if (born.length > 0) asks.push([this.#sql.putJobs, jobColumns(born)]);
     const discarded = [...dead].flatMap(([key, letter]) => (letter === null ? [key] : []));
     const buried = [...dead.values()].filter((letter) => letter !== null);
     if (discarded.length > 0) asks.push([this.#sql.discard, [texts(discarded)]]);
@@ -113,6 +106,7 @@ export class Writes {
           texts(buried.map(({ error }) => error)),
           bigints(buried.map(({ enqueuedMs }) => enqueuedMs)),
           bigints(buried.map(({ deadMs }) => deadMs)),
+          texts(buried.map(({ group }) => group)),
         ],
       ]);
     }
@@ -155,11 +149,10 @@ export class Writes {
     numbered.messages += births.length;
   }
 
-  #enqueue(asks: Ask[], ledger: Ledger, numbered: Numbered): number | null {
+  #enqueue(asks: Ask[], ledger: Ledger): number | null {
     const { bornJobs, looseJobs } = ledger;
-    const add = (what: Statement, jobs: readonly EnqueuedJob[]): void => {
-      asks.push([what, [...newJobColumns(jobs, ledger), ledger.nowMs, numbered.jobs]]);
-      numbered.jobs += jobs.length;
+    const add = (what: Statement, jobs: readonly BornJob[]): void => {
+      asks.push([what, [...newJobColumns(jobs, ledger), ledger.nowMs, bigints(jobs.map(({ place }) => place))]]);
     };
     if (bornJobs.length > 0) add(this.#sql.bornJobs, bornJobs);
     if (looseJobs.length === 0) return null;
@@ -249,6 +242,7 @@ export class Writes {
       texts(of.map(({ event }) => event.traceparent)),
       texts(of.map(({ event: { key, subject } }) => (key == null || key === subject ? null : key))),
       bigints(of.map(({ event: { key, subject } }) => keyHash(key ?? subject))),
+      texts(of.map(({ event }) => event.attributes ?? null)),
     ];
     if (own.length > 0)
       asks.push([this.#sql.events, [...columns(own), texts(own.map(({ event }) => event.source ?? null))]]);
@@ -296,10 +290,12 @@ function jobColumns(jobs: readonly KnownJob[]): Value[] {
     bigints(jobs.map(({ step }) => step)),
     bigints(jobs.map(({ enqueuedMs }) => enqueuedMs)),
     texts(jobs.map(({ error }) => error)),
+    texts(jobs.map(({ group }) => group)),
+    bigints(jobs.map(({ place }) => place)),
   ];
 }
 
-function newJobColumns(jobs: readonly EnqueuedJob[], { nowMs, leaseNowMs }: Ledger): Value[] {
+function newJobColumns(jobs: readonly BornJob[], { nowMs, leaseNowMs }: Ledger): Value[] {
   return [
     texts(jobs.map(({ key }) => key)),
     texts(jobs.map(({ queue }) => queue)),
@@ -310,5 +306,6 @@ function newJobColumns(jobs: readonly EnqueuedJob[], { nowMs, leaseNowMs }: Ledg
     doubles(jobs.map(({ heldForMs }) => (heldForMs === null ? null : leaseNowMs + heldForMs))),
     texts(jobs.map(({ payload }) => payload)),
     texts(jobs.map(({ traceparent }) => traceparent)),
+    texts(jobs.map(({ group }) => group ?? null)),
   ];
 }

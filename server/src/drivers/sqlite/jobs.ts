@@ -1,12 +1,21 @@
-import type { Database, Query } from "#drivers/sqlite/database.ts";
+import type { Database } from "#drivers/sqlite/database.ts";
+import { type Group, groupOf, groupsOf, JobGroups } from "#drivers/sqlite/job-groups.ts";
+import {
+  BEHIND,
+  type ClaimedRow,
+  HELD,
+  type JobStatements,
+  jobStatements,
+  PARKED,
+  READY,
+  WAITING,
+} from "#drivers/sqlite/job-sql.ts";
 import { laneNumber, laneOf } from "#domain/lane-number.ts";
-import { LeaseBook } from "#drivers/sqlite/leases.ts";
+import { LeaseBook, type NewLease } from "#drivers/sqlite/leases.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
 import type { DeadJob, Job, JobEnd, JobRef } from "#domain/job.ts";
-import { unreachable } from "#domain/invariant.ts";
+import { invariant, unreachable } from "#domain/invariant.ts";
 import type { ClaimAsk, EnqueuedJob } from "#ports/store.ts";
-
-const [WAITING, READY, HELD, PARKED] = [0, 1, 2, 3];
 
 /**
  * The writer's side of the jobs. Rows are the truth; the lease book beside them is changed only after the transaction
@@ -15,88 +24,123 @@ const [WAITING, READY, HELD, PARKED] = [0, 1, 2, 3];
 export class Jobs {
   readonly #leases = new LeaseBook();
   #pending: LeaseChange[] = [];
-  /** Given to claims, rising, so that no two holders of a key ever have the same number while this process lives. */
+  /**
+   * Given to claims, rising, so that no two holders of a key ever have the same number. Begins at the time of the start: who
+   * has borrowed a job by a claim that a power cut has undone must not meet his number again in the hands of another.
+   */
   #fence = 1;
-  readonly #sql: Statements;
+  readonly #sql: JobStatements;
+  readonly #groups: JobGroups;
 
   constructor(db: Database) {
-    this.#sql = statements(db);
+    this.#sql = jobStatements(db);
+    this.#groups = new JobGroups(this.#sql);
   }
 
-  /** Nobody lives who could hold anything: what the last process held is ready. Its attempts were counted. */
-  adoptOrphans(): void {
-    this.#sql.adopt.run();
+  /**
+   * Nobody lives who could hold anything inside: what the last process held is ready, and its attempts were counted. What
+   * it has lent stays lent as long as it was said to, on the wall clock, which alone has seen the time between.
+   */
+  adopt(now: Now): void {
+    this.#fence = Math.max(this.#fence, now.wallMs);
+    for (const group of groupsOf(this.#sql.adopt.all())) this.#groups.regroup(group, now);
+    const loans = this.#sql.lent.all().map(([key, fence, untilMs]) => ({
+      key,
+      fence,
+      untilMs: now.monotonicMs + Math.max(0, untilMs - now.wallMs),
+    }));
+    this.#leases.adopt(loans);
   }
 
   /** The row of a job if this reference still holds it, and the last step by which it was kept. */
-  held(ref: JobRef): { readonly row: number; readonly stepsDone: number } | null {
+  held(ref: JobRef): HeldRow | null {
     const found = this.#sql.held.get(ref.key, ref.fence);
-    return found === undefined ? null : { row: found[0], stepsDone: found[1] };
+    if (found === undefined) return null;
+    const [id, stepsDone, queue, name] = found;
+    return { id, stepsDone, group: groupOf(queue, name) };
   }
 
   /** False if a living job has this key already. */
   enqueue(job: EnqueuedJob, now: Now): boolean {
-    const inHand = job.heldForMs !== null;
-    const state = inHand ? HELD : job.dueMs <= now.wallMs ? READY : WAITING;
-    const born = inHand ? 1 : 0;
+    const { key, queue, turn, dueMs, payload, traceparent, heldForMs, group: name = null } = job;
+    const group = groupOf(queue, name);
+    invariant(group === null || heldForMs === null, "one of a group is never born held");
+    const own = heldForMs !== null ? HELD : dueMs <= now.wallMs ? READY : WAITING;
+    const place = group === null ? null : this.#groups.placeOf(group, turn, own);
+    const state = place?.state ?? own;
+    const born = heldForMs === null ? 0 : 1;
     const lane = laneNumber(job.lane);
-    const { key, queue, turn, dueMs, payload, traceparent } = job;
+    const { insert } = this.#sql;
     const isNew =
-      this.#sql.insert.run(key, queue, lane, turn, state, dueMs, payload, traceparent, born, born, now.wallMs) === 1;
-    if (isNew && job.heldForMs !== null) this.#pending.push({ key, fence: 1, leaseMs: job.heldForMs });
-    return isNew;
+      insert.run(key, queue, lane, turn, state, dueMs, payload, traceparent, born, born, now.wallMs, name) === 1;
+    if (!isNew) return false;
+    if (heldForMs !== null) this.#pending.push({ key, fence: 1, leaseMs: heldForMs, isLent: false });
+    if (group !== null && place?.overtakes === true) this.#groups.regroup(group, now);
+    return true;
   }
 
   /** Ends what `held` has found. */
-  end(row: number, ref: JobRef, end: JobEnd, now: Now): void {
+  end({ id, group }: HeldRow, ref: JobRef, end: JobEnd, now: Now): void {
     switch (end.kind) {
       case "keep":
-        this.#sql.keep.run(end.payload, end.step, row);
+        this.#sql.keep.run(end.payload, end.step, id);
         return;
       case "done":
-        this.#sql.remove.run(row);
+        this.#sql.remove.run(id);
         break;
       case "again": {
-        const state = end.dueMs <= now.wallMs ? READY : WAITING;
+        const state = group !== null ? BEHIND : end.dueMs <= now.wallMs ? READY : WAITING;
         const counts = end.attempts === "count" ? 1 : 0;
-        this.#sql.again.run(state, end.dueMs, end.turn, end.payload, end.error, counts, row);
+        this.#sql.again.run(state, end.dueMs, end.turn, end.payload, end.error, counts, id);
         break;
       }
       case "dead":
-        this.#sql.bury.run(end.error, now.wallMs, row);
-        this.#sql.remove.run(row);
+        this.#sql.bury.run(end.error, now.wallMs, id);
+        this.#sql.remove.run(id);
         break;
       default:
         unreachable(end);
     }
-    this.#pending.push({ key: ref.key, fence: ref.fence, leaseMs: null });
+    this.#drop(ref.key);
+    if (group !== null) this.#groups.regroup(group, now);
   }
 
-  /** The row of a job that nobody holds, to be removed. */
-  freeRow(key: string): number | "held" | "gone" {
+  /** A living job that nobody holds. */
+  free(key: string): FreeRow | "held" | "gone" {
     const found = this.#sql.find.get(key);
     if (found === undefined) return "gone";
-    return found[1] === HELD ? "held" : found[0];
+    const [id, state, queue, name] = found;
+    return state === HELD ? "held" : { id, isParked: state === PARKED, group: groupOf(queue, name) };
   }
 
-  /** The row of a parked job. */
-  parkedRow(key: string): number | null {
-    const found = this.#sql.find.get(key);
-    return found?.[1] === PARKED ? found[0] : null;
-  }
-
-  unpark(row: number, now: Now): void {
-    this.#sql.unpark.run(now.wallMs, row);
+  /** Lets a parked one go on. */
+  unpark({ id, group }: FreeRow, now: Now): void {
+    if (group === null) this.#sql.unpark.run(now.wallMs, id);
+    else {
+      this.#sql.place.run(BEHIND, id);
+      this.#groups.regroup(group, now);
+    }
   }
 
   park(limit: number): number {
     const parked = this.#sql.park.all(limit);
-    for (const [key, fence] of parked) this.#pending.push({ key, fence, leaseMs: null });
+    for (const [key] of parked) this.#drop(key);
     return parked.length;
   }
 
-  remove(row: number): void {
-    this.#sql.remove.run(row);
+  /** Deletes what was enqueued before a time. */
+  trim(queue: string, olderThanMs: number, limit: number, now: Now): number {
+    const rows = this.#sql.trim.all(queue, olderThanMs, limit);
+    for (const [key] of rows) this.#drop(key);
+    let left = limit - rows.length;
+    for (const group of groupsOf(rows.map(([, ...columns]) => columns)))
+      left -= this.#groups.trim(group, olderThanMs, left, now);
+    return limit - left;
+  }
+
+  remove({ id, group }: FreeRow, now: Now): void {
+    this.#sql.remove.run(id);
+    if (group !== null) this.#groups.regroup(group, now);
   }
 
   isDead(key: string): boolean {
@@ -104,8 +148,10 @@ export class Jobs {
   }
 
   revive(key: string, payload: string | undefined, now: Now): void {
-    this.#sql.revive.run(now.wallMs, payload ?? null, now.wallMs, key);
+    const [queue = null, name = null] = this.#sql.revive.get(now.wallMs, payload ?? null, now.wallMs, key) ?? [];
     this.#sql.discard.run(key);
+    const group = groupOf(queue, name);
+    if (group !== null) this.#groups.regroup(group, now);
   }
 
   /** A dead letter that was never a job. */
@@ -117,44 +163,43 @@ export class Jobs {
     this.#sql.discard.run(key);
   }
 
-  claim(asks: readonly ClaimAsk[], leaseMs: number): Job[] {
-    const jobs: Job[] = [];
+  claim(asks: readonly ClaimAsk[], leaseMs: number, now: Now): Job[] {
     const fence = ++this.#fence;
-    for (const ask of asks) {
-      const rows = this.#sql.claim.all(fence, ask.queue, laneNumber(ask.lane), ask.limit);
-      rows.sort((a, b) => a[8] - b[8] || a[7] - b[7] || a[9] - b[9]);
-      for (const [key, queue, lane, payload, traceparent, attempt, given, enqueuedMs, turn] of rows) {
-        jobs.push({
-          key,
-          queue,
-          lane: laneOf(lane),
-          payload,
-          traceparent,
-          attempt,
-          fence: given,
-          turn,
-          enqueuedMs,
-        });
-        this.#pending.push({ key, fence: given, leaseMs });
-      }
-    }
-    return jobs;
+    return asks.flatMap((ask) => {
+      const jobs = (ask.lendMs === undefined ? this.#take(ask, fence) : this.#lend(ask, ask.lendMs, fence, now)).map(
+        jobOf,
+      );
+      const isLent = ask.lendMs !== undefined;
+      if (ask.lendMs !== 0)
+        for (const job of jobs)
+          this.#pending.push({ key: job.key, fence: job.fence, leaseMs: ask.lendMs ?? leaseMs, isLent });
+      return jobs;
+    });
   }
 
-  /** Only in memory: leases are not written. */
+  /** Whether `extend` has something to write: ordinary leases are only in memory. */
+  writesToExtend(refs: readonly JobRef[], leaseMs: number): boolean {
+    return refs.some(({ key, fence }) => {
+      const lease = this.#leases.held(key, fence);
+      return lease !== null && (lease.isLent || leaseMs === 0);
+    });
+  }
+
   extend(refs: readonly JobRef[], leaseMs: number, now: Now): JobRef[] {
-    const lost: JobRef[] = [];
-    for (const ref of refs) {
-      if (this.#leases.holds(ref.key, ref.fence)) this.#leases.hold(ref.key, ref.fence, leaseMs, now.monotonicMs);
-      else lost.push(ref);
-    }
-    return lost;
+    return refs.filter(({ key, fence }) => {
+      const lease = this.#leases.held(key, fence);
+      if (lease === null) return true;
+      if (leaseMs === 0) this.#letGo(this.#sql.expire, key, fence, now);
+      else {
+        if (lease.isLent) this.#sql.prolong.run(now.wallMs + leaseMs, key, fence);
+        this.#pending.push({ key, fence, leaseMs, isLent: lease.isLent });
+      }
+      return false;
+    });
   }
 
-  release(refs: readonly JobRef[]): void {
-    for (const { key, fence } of refs) {
-      if (this.#sql.release.run(key, fence) === 1) this.#pending.push({ key, fence, leaseMs: null });
-    }
+  release(refs: readonly JobRef[], now: Now): void {
+    for (const { key, fence } of refs) this.#letGo(this.#sql.release, key, fence, now);
   }
 
   /** Null when nothing is due: then no transaction is needed. */
@@ -167,8 +212,9 @@ export class Jobs {
   wake(due: { over: readonly JobRef[]; waiting: boolean }, limit: number, now: Now): number {
     let woken = 0;
     for (const { key, fence } of due.over) {
-      woken += this.#sql.expire.run(key, fence);
-      this.#pending.push({ key, fence, leaseMs: null });
+      // A lease without its row would otherwise be over for ever.
+      if (this.#letGo(this.#sql.expire, key, fence, now)) woken += 1;
+      else this.#drop(key);
     }
     if (due.waiting && woken < limit) woken += this.#sql.wake.run(now.wallMs, limit - woken);
     return woken;
@@ -186,9 +232,9 @@ export class Jobs {
 
   /** The transaction has committed. */
   settle(now: Now): void {
-    for (const { key, fence, leaseMs } of this.#pending) {
-      if (leaseMs !== null) this.#leases.hold(key, fence, leaseMs, now.monotonicMs);
-      else this.#leases.drop(key);
+    for (const change of this.#pending) {
+      if ("leaseMs" in change) this.#leases.hold(change, now.monotonicMs);
+      else this.#leases.drop(change.key);
     }
     this.#pending = [];
   }
@@ -197,99 +243,56 @@ export class Jobs {
   forget(): void {
     this.#pending = [];
   }
+
+  #take({ queue, lane, limit }: ClaimAsk, fence: number): ClaimedRow[] {
+    const rows = this.#sql.claim.all(fence, queue, laneNumber(lane), limit);
+    return rows.sort((a, b) => a[TURN] - b[TURN] || a[ENQUEUED_MS] - b[ENQUEUED_MS] || a[ID] - b[ID]);
+  }
+
+  /** Behind the first of a group those that go with it. */
+  #lend({ queue, lane: ofLane, limit }: ClaimAsk, lendMs: number, fence: number, now: Now): ClaimedRow[] {
+    const lane = laneNumber(ofLane);
+    const ids: number[] = [];
+    for (const [id, name] of this.#sql.ready.all(queue, lane, limit)) {
+      if (ids.length >= limit) break;
+      ids.push(id);
+      if (name !== null) ids.push(...this.#groups.followers({ queue, name }, lane, limit - ids.length, now));
+    }
+    if (ids.length === 0) return [];
+    const { lend, count } = this.#sql;
+    const list = JSON.stringify(ids);
+    const rows = lendMs === 0 ? count.all(fence, list) : lend.all(now.wallMs + lendMs, fence, list);
+    const places = new Map(ids.map((id, at) => [id, at]));
+    const placeOf = (row: ClaimedRow): number => places.get(row[ID]) ?? 0;
+    return rows.sort((a, b) => placeOf(a) - placeOf(b));
+  }
+
+  /** False if nobody holds it by this reference. */
+  #letGo(sql: JobStatements["release" | "expire"], key: string, fence: number, now: Now): boolean {
+    const row = sql.get(key, fence);
+    if (row === undefined) return false;
+    const group = groupOf(...row);
+    if (group !== null) this.#groups.regroup(group, now);
+    this.#drop(key);
+    return true;
+  }
+
+  /** Nobody holds it any longer. */
+  #drop(key: string): void {
+    this.#pending.push({ key });
+  }
 }
 
-/** `leaseMs` null: nobody holds it any longer. */
-type LeaseChange = { readonly key: string; readonly fence: number; readonly leaseMs: number | null };
+/** A row that somebody holds. */
+export type HeldRow = { readonly id: number; readonly stepsDone: number; readonly group: Group | null };
+/** A row that nobody holds. */
+export type FreeRow = { readonly id: number; readonly isParked: boolean; readonly group: Group | null };
 
-type ClaimedRow = readonly [
-  key: string,
-  queue: string,
-  lane: number,
-  payload: string,
-  traceparent: string | null,
-  attempt: number,
-  fence: number,
-  enqueuedMs: number,
-  turn: number,
-  id: number,
-];
+type LeaseChange = NewLease | { readonly key: string };
 
-type Statements = {
-  readonly [name in keyof typeof PLAIN]: Query;
-} & {
-  readonly held: Query<readonly [id: number, step: number]>;
-  readonly find: Query<readonly [id: number, state: number]>;
-  readonly isDead: Query<readonly [number]>;
-  readonly claim: Query<ClaimedRow>;
-  readonly nextDue: Query<readonly [dueMs: number | null]>;
-  readonly park: Query<readonly [key: string, fence: number]>;
-};
+const [ENQUEUED_MS, TURN, ID] = [7, 8, 9] as const;
 
-/** Statements without rows. `fence + 1` keeps fences rising over restarts, the given number over reborn keys. */
-const PLAIN = {
-  adopt: "UPDATE jobs SET state = 1 WHERE state = 2",
-  insert: `INSERT INTO jobs (key, queue, lane, turn, state, due_ms, payload, traceparent, attempt, fence, enqueued_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
-  remove: "DELETE FROM jobs WHERE id = ?",
-  keep: "UPDATE jobs SET payload = coalesce(?, payload), attempt = 1, step = ? WHERE id = ?",
-  again: `UPDATE jobs SET state = ?, due_ms = ?, turn = ?, payload = ?, error = ?, attempt = attempt * ? WHERE id = ?`,
-  bury: `INSERT OR REPLACE INTO dead_jobs
-      (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
-    SELECT key, queue, lane, turn, payload, traceparent, attempt, ?, enqueued_ms, ? FROM jobs WHERE id = ?`,
-  entomb: `INSERT OR REPLACE INTO dead_jobs
-      (key, queue, lane, turn, payload, traceparent, attempt, error, enqueued_ms, dead_ms)
-    VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
-  revive: `INSERT INTO jobs (key, queue, lane, turn, state, due_ms, payload, traceparent, attempt, fence, enqueued_ms)
-    SELECT key, queue, lane, turn, 1, ?, coalesce(?, payload), traceparent, 0, 0, ? FROM dead_jobs WHERE key = ?`,
-  discard: "DELETE FROM dead_jobs WHERE key = ?",
-  release: "UPDATE jobs SET state = 1, attempt = max(attempt - 1, 0) WHERE key = ? AND fence = ? AND state = 2",
-  expire: "UPDATE jobs SET state = 1 WHERE key = ? AND fence = ? AND state = 2",
-  wake: `UPDATE jobs SET state = 1
-    WHERE id IN (SELECT id FROM jobs WHERE state = 0 AND due_ms <= ? ORDER BY due_ms LIMIT ?)`,
-  unpark: "UPDATE jobs SET state = CASE WHEN due_ms <= ? THEN 1 ELSE 0 END WHERE id = ?",
-} as const;
-
-const WITH_ROWS = {
-  held: "SELECT id, step FROM jobs WHERE key = ? AND fence = ? AND state = 2",
-  find: "SELECT id, state FROM jobs WHERE key = ?",
-  isDead: "SELECT 1 FROM dead_jobs WHERE key = ?",
-  claim: `UPDATE jobs SET state = 2, attempt = attempt + 1, fence = max(fence + 1, ?), step = 0
-    WHERE id IN (
-      SELECT id FROM jobs WHERE state = 1 AND queue = ? AND lane = ? ORDER BY turn, enqueued_ms, id LIMIT ?)
-    RETURNING key, queue, lane, payload, traceparent, attempt, fence, enqueued_ms, turn, id`,
-  nextDue: "SELECT min(due_ms) FROM jobs WHERE state = 0",
-  /** Each arm walks the index of its state. */
-  park: `UPDATE jobs SET state = 3
-    WHERE id IN (
-      SELECT id FROM jobs WHERE state = 0 UNION ALL SELECT id FROM jobs WHERE state = 1
-      UNION ALL SELECT id FROM jobs WHERE state = 2 LIMIT ?)
-    RETURNING key, fence`,
-} as const;
-
-/** All of the above, for the test that looks at their query plans. */
-export const JOB_SQL: Readonly<Record<string, string>> = { ...PLAIN, ...WITH_ROWS };
-
-function statements(db: Database): Statements {
-  return {
-    adopt: db.query(PLAIN.adopt),
-    insert: db.query(PLAIN.insert),
-    remove: db.query(PLAIN.remove),
-    keep: db.query(PLAIN.keep),
-    again: db.query(PLAIN.again),
-    bury: db.query(PLAIN.bury),
-    entomb: db.query(PLAIN.entomb),
-    revive: db.query(PLAIN.revive),
-    discard: db.query(PLAIN.discard),
-    release: db.query(PLAIN.release),
-    expire: db.query(PLAIN.expire),
-    wake: db.query(PLAIN.wake),
-    held: db.query(WITH_ROWS.held),
-    find: db.query(WITH_ROWS.find),
-    isDead: db.query(WITH_ROWS.isDead),
-    claim: db.query(WITH_ROWS.claim),
-    nextDue: db.query(WITH_ROWS.nextDue),
-    park: db.query(WITH_ROWS.park),
-    unpark: db.query(PLAIN.unpark),
-  };
+function jobOf(row: ClaimedRow): Job {
+  const [key, queue, lane, payload, traceparent, attempt, fence, enqueuedMs, turn, , group] = row;
+  return { key, queue, lane: laneOf(lane), payload, traceparent, attempt, fence, turn, group, enqueuedMs };
 }

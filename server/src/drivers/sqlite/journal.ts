@@ -26,13 +26,13 @@ export class Journal {
 
   /** A foreign event that is there already, by source and id, is not appended again. */
   append(event: NewEvent): void {
-    const { type, subject, timeMs, data, traceparent, id = null } = event;
+    const { type, subject, timeMs, data, traceparent, id = null, attributes = null } = event;
     const key = event.key ?? subject;
     const storedKey = key === subject ? null : key;
     const position = this.#last + 1;
     if (id === null) {
       const source = event.source ?? null;
-      this.#own.run(position, type, subject, timeMs, data, traceparent, storedKey, keyHash(key), source);
+      this.#own.run(position, type, subject, timeMs, data, traceparent, storedKey, keyHash(key), source, attributes);
       this.#last = position;
       return;
     }
@@ -48,6 +48,7 @@ export class Journal {
       keyHash(key),
       source,
       id,
+      attributes,
     );
   }
 
@@ -68,10 +69,10 @@ export class Journal {
 }
 
 export const JOURNAL_SQL = {
-  own: `INSERT INTO events (position, type, subject, time_ms, data, traceparent, key, key_hash, source)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  foreign: `INSERT INTO events (position, type, subject, time_ms, data, traceparent, key, key_hash, source, id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) WHERE id IS NOT NULL DO NOTHING`,
+  own: `INSERT INTO events (position, type, subject, time_ms, data, traceparent, key, key_hash, source, attributes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  foreign: `INSERT INTO events (position, type, subject, time_ms, data, traceparent, key, key_hash, source, id, attributes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) WHERE id IS NOT NULL DO NOTHING`,
   trim: `DELETE FROM events WHERE position IN (
       SELECT position FROM (SELECT position, time_ms FROM events WHERE position <= ? ORDER BY position LIMIT ?)
       WHERE time_ms < ? LIMIT ?)`,

@@ -5,9 +5,9 @@ import { LeaseBook } from "#drivers/sqlite/leases.ts";
 
 test("a lease is over at its end, whatever its length, and is named once it was not dropped", () => {
   const book = new LeaseBook();
-  book.hold("long", 1, 100, 0);
-  book.hold("short", 2, 10, 0);
-  book.hold("dropped", 3, 10, 0);
+  book.hold({ key: "long", fence: 1, isLent: false, leaseMs: 100 }, 0);
+  book.hold({ key: "short", fence: 2, isLent: false, leaseMs: 10 }, 0);
+  book.hold({ key: "dropped", fence: 3, isLent: false, leaseMs: 10 }, 0);
   book.drop("dropped");
   book.drop("never");
   assert.equal(book.nextMs, 10);
@@ -16,12 +16,15 @@ test("a lease is over at its end, whatever its length, and is named once it was 
     book.over(10, 9).map(({ key, fence }) => [key, fence]),
     [["short", 2]],
   );
-  book.hold("short", 2, 10, 95);
+  book.hold({ key: "short", fence: 2, isLent: false, leaseMs: 10 }, 95);
   assert.deepEqual(
     book.over(104, 9).map(({ key }) => key),
     ["long"],
   );
-  assert.deepEqual([book.holds("short", 2), book.holds("short", 1), book.holds("dropped", 3)], [true, false, false]);
+  assert.deepEqual(
+    [book.held("short", 2) !== null, book.held("short", 1) !== null, book.held("dropped", 3) !== null],
+    [true, false, false],
+  );
 });
 
 test("the book agrees with a plain list, whatever is held and dropped in whatever order", () => {
@@ -38,7 +41,7 @@ test("the book agrees with a plain list, whatever is held and dropped in whateve
       for (const { key, leaseMs, passMs } of changes) {
         nowMs += passMs;
         if (leaseMs === 0) book.drop(key);
-        else book.hold(key, 1, leaseMs, nowMs);
+        else book.hold({ key, fence: 1, isLent: false, leaseMs }, nowMs);
         if (leaseMs === 0) list.delete(key);
         else list.set(key, nowMs + leaseMs);
         const over = [...list]
@@ -56,5 +59,23 @@ test("the book agrees with a plain list, whatever is held and dropped in whateve
         assert.equal(book.nextMs, list.size === 0 ? null : Math.min(...list.values()));
       }
     }),
+  );
+});
+
+test("loans that were made before are over in the order of their ends, and one that is prolonged is a lease like any", () => {
+  const book = new LeaseBook();
+  book.adopt([
+    { key: "late", fence: 1, untilMs: 900 },
+    { key: "soon", fence: 2, untilMs: 100 },
+    { key: "later", fence: 3, untilMs: 950 },
+  ]);
+  book.hold({ key: "new", fence: 4, isLent: false, leaseMs: 500 }, 0);
+  assert.equal(book.nextMs, 100);
+  assert.equal(book.held("soon", 2)?.isLent, true);
+  book.hold({ key: "soon", fence: 2, isLent: true, leaseMs: 1_000 }, 50);
+  assert.equal(book.nextMs, 500);
+  assert.deepEqual(
+    book.over(900, 9).map(({ key }) => key),
+    ["late", "new"],
   );
 });

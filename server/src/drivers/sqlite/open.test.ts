@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -191,6 +201,25 @@ test("a lock that someone outside holds is a StoreFault that passes", { timeout:
   assert.equal((await claimOne(store)).key, "a");
   assert.equal((await store.journalBounds()).last, 1);
   await store[Symbol.asyncDispose]();
+});
+
+test("a fence is not given again although a power cut has undone the claim that it was given to", async () => {
+  const path = freshPath();
+  const clock = new StandingClock();
+  const reopened = () => openSqliteStore({ path, clock, layout: "inline" });
+  const before = await reopened();
+  await commitOne(before, { jobs: [job("a")] });
+  await before[Symbol.asyncDispose]();
+  const asItWas = readFileSync(path);
+  const claimed = await reopened();
+  const [lost] = await claimed.claim([{ queue: "deliver", lane: "transactional", limit: 1, lendMs: LEASE_MS }], 1);
+  assert(lost !== undefined);
+  await claimed[Symbol.asyncDispose]();
+  writeFileSync(path, asItWas);
+  clock.advance(5);
+  const after = await reopened();
+  assert((await claimOne(after)).fence > lost.fence);
+  await after[Symbol.asyncDispose]();
 });
 
 test("a bug in what is written is an Error, not a fault to be tried again, and the store goes on", async () => {

@@ -31,7 +31,7 @@ export type SqliteLayout = "worker" | "inline";
 
 /**
  * Opens the store in a SQLite file, which belongs to this opening alone until it is closed. Jobs that the process
- * before held are ready again.
+ * before held are ready again; what it has lent stays lent.
  *
  * @throws {OperatorFault} `store.locked`, `store.newer` or `store.corrupt`, each saying what to do.
  * @throws {StoreFault} if the disk is full or the file cannot be read.
@@ -53,7 +53,7 @@ export async function openSqliteStore({ path, clock, layout = "worker" }: Sqlite
   const read = parts.use(inline(new ReadCore(new Database(file, "read")), now));
   const scan = layout === "worker" ? parts.use(lazily(() => new WorkerLink<ReadCore>("read", file, now))) : read;
   // What another thread cannot open should stop the start, not the first commit.
-  await write.ask("extend", [], 0);
+  await write.ask("adopt");
   return new SqliteStore(write.ask, read.ask, scan.ask, parts.move());
 }
 

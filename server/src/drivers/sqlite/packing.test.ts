@@ -24,6 +24,7 @@ const event = fc.record({
   key: maybe(text),
   source: maybe(text),
   id: maybe(text),
+  attributes: maybe(fc.json()),
 });
 const job = fc.record({
   key: fc.string({ minLength: 1 }),
@@ -34,6 +35,7 @@ const job = fc.record({
   payload: text,
   traceparent: maybe(text),
   heldForMs: maybe(ms),
+  group: maybe(text),
 });
 const message = fc.record({
   id: messageId,

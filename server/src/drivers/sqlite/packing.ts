@@ -53,16 +53,17 @@ function packBirth({ message, job, events }: MessageBirth, out: Packed): void {
   out.push(tags.length === 0 ? null : JSON.stringify(tags), message.status, message.enqueuedMs);
   if (job === null) out.push(null);
   else {
-    const { key, queue, lane, turn, dueMs, payload, traceparent, heldForMs } = job;
-    out.push(key, queue, lane, turn, dueMs, payload, traceparent, heldForMs);
+    const { key, queue, lane, turn, dueMs, payload, traceparent, heldForMs, group = null } = job;
+    out.push(key, queue, lane, turn, dueMs, payload, traceparent, heldForMs, group);
   }
   packEvents(events, out);
 }
 
 function packEvents(events: readonly NewEvent[], out: Packed): void {
   out.push(events.length);
-  for (const { type, subject, timeMs, data, traceparent, key = null, source = null, id = null } of events) {
-    out.push(type, subject, timeMs, data, traceparent, key, source, id);
+  for (const event of events) {
+    const { type, subject, timeMs, data, traceparent, key = null, source = null, id = null, attributes = null } = event;
+    out.push(type, subject, timeMs, data, traceparent, key, source, id, attributes);
   }
 }
 
@@ -139,6 +140,7 @@ class Reader {
       payload: this.#next<string>(),
       traceparent: this.#text(),
       heldForMs: this.#next<number | null>(),
+      group: this.#text(),
     };
   }
 
@@ -152,6 +154,7 @@ class Reader {
       key: this.#text(),
       source: this.#text(),
       id: this.#text(),
+      attributes: this.#text(),
     };
   }
 

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "#drivers/sqlite/database.ts";
 import { DOCUMENT_SQL } from "#drivers/sqlite/documents.ts";
-import { JOB_SQL } from "#drivers/sqlite/jobs.ts";
+import { JOB_SQL } from "#drivers/sqlite/job-sql.ts";
 import { JOURNAL_SQL } from "#drivers/sqlite/journal.ts";
 import { MESSAGE_SQL } from "#drivers/sqlite/messages.ts";
 import { migrate } from "#drivers/sqlite/migrate.ts";
 import { READ_SQL } from "#drivers/sqlite/read-core.ts";
+import { READ_DEPTH_SQL } from "#drivers/sqlite/read-depths.ts";
 import { READ_DOCUMENT_SQL } from "#drivers/sqlite/read-documents.ts";
 import { READ_JOURNAL_SQL } from "#drivers/sqlite/read-journal.ts";
 import { messagePageSql, READ_MESSAGE_SQL } from "#drivers/sqlite/read-messages.ts";
@@ -30,6 +31,11 @@ function migrated(): Database {
 /** Statements that walk something as a whole, because that is what is asked, and what they may walk. */
 const WALKS: Readonly<Record<string, RegExp>> = {
   adopt: /^SCAN jobs USING INDEX jobs_held/,
+  lent: /^SCAN jobs USING INDEX jobs_held/,
+  /** Of so many rows as the trim looks at. */
+  trim: /^USE TEMP B-TREE FOR ORDER BY/,
+  /** Of the names that were asked for. */
+  sorted: /^USE TEMP B-TREE FOR (DISTINCT|ORDER BY)/,
   park: /^SCAN jobs USING (COVERING )?INDEX jobs_/,
   parked: /^SCAN jobs USING COVERING INDEX jobs_parked$/,
   count: /^USE TEMP B-TREE FOR GROUP BY/,
@@ -56,6 +62,7 @@ test("every statement finds its rows by an index, sorts nothing and walks throug
     ...JOURNAL_SQL,
     ...MESSAGE_SQL,
     ...READ_SQL,
+    ...READ_DEPTH_SQL,
     ...READ_DOCUMENT_SQL,
     ...READ_JOURNAL_SQL,
     ...READ_MESSAGE_SQL,
@@ -81,6 +88,35 @@ test("a claim walks the ready jobs of its lane in order, and meets no timer", ()
     plan.join("\n"),
   );
   assert(planOf(db, JOB_SQL["wake"] ?? "").some((line) => /INDEX jobs_waiting \(due_ms<\?\)/.test(line)));
+  db.close();
+});
+
+test("what keeps the order of groups walks nothing but the group, and jobs without one are in none of its indexes", () => {
+  const db = migrated();
+  const plans = {
+    front: /INDEX jobs_front \(queue=\? AND grp=\?\)/,
+    behind: /INDEX jobs_behind \(queue=\? AND grp=\?\)/,
+  };
+  for (const [name, plan] of Object.entries(plans)) {
+    const lines = planOf(db, JOB_SQL[name] ?? "");
+    assert(lines.length === 1 && plan.test(lines[0] ?? ""), lines.join("\n"));
+  }
+  db.close();
+});
+
+test("a trim of jobs looks only at those of its queue, in whatever place they are", () => {
+  const db = migrated();
+  const lines = planOf(db, JOB_SQL["trim"] ?? "").filter((line) => /jobs USING/.test(line));
+  assert.equal(lines.length, 1 + 9);
+  for (const line of lines.slice(1)) assert.match(line, /SEARCH jobs USING (COVERING )?INDEX jobs_\w+ \(queue=\?/);
+  db.close();
+});
+
+test("depths of a queue are counted in its part of the indexes", () => {
+  const db = migrated();
+  const lines = planOf(db, READ_DEPTH_SQL.depthsOf).filter((line) => /jobs USING/.test(line));
+  assert.equal(lines.length, 6);
+  for (const line of lines) assert.match(line, /SEARCH (jobs|dead_jobs) USING (COVERING )?INDEX \w+ \(queue=\?/);
   db.close();
 });
 

@@ -1,6 +1,7 @@
 import type { Database, Query } from "#drivers/sqlite/database.ts";
 import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
+import { DepthReads } from "#drivers/sqlite/read-depths.ts";
 import { DocumentReads } from "#drivers/sqlite/read-documents.ts";
 import { JournalReads } from "#drivers/sqlite/read-journal.ts";
 import { MessageReads } from "#drivers/sqlite/read-messages.ts";
@@ -33,6 +34,7 @@ export class ReadCore implements Disposable {
   readonly #journal: JournalReads;
   readonly #messages: MessageReads;
   readonly #documents: DocumentReads;
+  readonly #depths: DepthReads;
   readonly #request: Query<RequestRow>;
   readonly #once: Query<OnceRow>;
   readonly #job: Query<JobRow>;
@@ -41,7 +43,6 @@ export class ReadCore implements Disposable {
   readonly #deadJobsOf: Query<DeadRow>;
   readonly #parked: Query<ParkedSumRow>;
   readonly #parkedJobs: Query<ParkedRow>;
-  readonly #depths: Query<DepthRow>;
   readonly #blob: Query<readonly [number]>;
 
   constructor(db: Database) {
@@ -49,6 +50,7 @@ export class ReadCore implements Disposable {
     this.#journal = new JournalReads(this.#db);
     this.#messages = new MessageReads(this.#db);
     this.#documents = new DocumentReads(this.#db);
+    this.#depths = new DepthReads(this.#db);
     this.#request = this.#db.query(READ_SQL.request);
     this.#once = this.#db.query(RECORD_SQL.findOnce);
     this.#job = this.#db.query(READ_SQL.job);
@@ -57,7 +59,6 @@ export class ReadCore implements Disposable {
     this.#deadJobsOf = this.#db.query(READ_SQL.deadJobsOf);
     this.#parked = this.#db.query(READ_SQL.parked);
     this.#parkedJobs = this.#db.query(READ_SQL.parkedJobs);
-    this.#depths = this.#db.query(READ_SQL.depths);
     this.#blob = this.#db.query(READ_SQL.blob);
   }
 
@@ -164,16 +165,11 @@ export class ReadCore implements Disposable {
   }
 
   depths(_now: Now): QueueDepth[] {
-    return this.#depths.all().map(([queue, lane, waiting, ready, held, parked, dead, oldestReadyMs]) => ({
-      queue,
-      lane: laneOf(lane),
-      waiting,
-      ready,
-      held,
-      parked,
-      dead,
-      oldestReadyMs,
-    }));
+    return this.#depths.all();
+  }
+
+  depthsOf(_now: Now, queues: readonly string[]): QueueDepth[] {
+    return this.#depths.of(queues);
   }
 
   unnamedBlobs(_now: Now, ids: readonly string[]): string[] {
@@ -210,7 +206,8 @@ type JobRow = readonly [
   error: string | null,
 ];
 
-const STATES = ["waiting", "ready", "held", "parked"] as const;
+/** What is behind others of its group is ready but for them. */
+const STATES = ["waiting", "ready", "held", "parked", "ready"] as const;
 
 function jobStateOf([key, queue, lane, stateNumber, dueMs, attempt, payload, error]: JobRow): JobState {
   const state = STATES[stateNumber];
@@ -255,17 +252,6 @@ type ParkedRow = readonly [
   dueMs: number,
 ];
 
-type DepthRow = readonly [
-  queue: string,
-  lane: number,
-  waiting: number,
-  ready: number,
-  held: number,
-  parked: number,
-  dead: number,
-  oldestReadyMs: number | null,
-];
-
 const DEAD = "key, queue, lane, payload, traceparent, attempt, error, enqueued_ms, dead_ms";
 
 export const READ_SQL = {
@@ -278,15 +264,5 @@ export const READ_SQL = {
     FROM jobs WHERE state = 3 GROUP BY queue, lane ORDER BY queue, lane`,
   parkedJobs: `SELECT key, queue, lane, payload, traceparent, attempt, enqueued_ms, due_ms FROM jobs
     WHERE state = 3 AND (queue, lane, key) > (?, ?, ?) ORDER BY queue, lane, key LIMIT ?`,
-  /** Each arm walks an index that holds all it needs. */
-  depths: `SELECT queue, lane, sum(waiting), sum(ready), sum(held), sum(parked), sum(dead), min(oldest) FROM (
-      SELECT queue, lane, count(*) AS waiting, 0 AS ready, 0 AS held, 0 AS parked, 0 AS dead, NULL AS oldest
-        FROM jobs WHERE state = 0 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, count(*), 0, 0, 0, min(enqueued_ms)
-        FROM jobs WHERE state = 1 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, 0, count(*), 0, 0, NULL FROM jobs WHERE state = 2 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, 0, 0, count(*), 0, NULL FROM jobs WHERE state = 3 GROUP BY queue, lane
-      UNION ALL SELECT queue, lane, 0, 0, 0, 0, count(*), NULL FROM dead_jobs GROUP BY queue, lane)
-    GROUP BY queue, lane ORDER BY queue, lane`,
   blob: "SELECT 1 FROM blobs WHERE id = ?",
 } as const;

@@ -3,7 +3,7 @@ import { JOURNAL_SQL } from "#drivers/sqlite/journal.ts";
 import { OWN_SOURCE, type Position, type RecordedEvent } from "#domain/event.ts";
 import type { Checkpoint, JournalAsk, JournalBounds, JournalPage } from "#ports/store.ts";
 
-/** Rows that one page of a partition looks at: a few ms. A partition with nothing in them gets an empty page. */
+/** Rows that one page of a partition, or of some events, looks at: a few ms. A partition with nothing in them gets an empty page. */
 export const JOURNAL_SCAN_ROWS_MAX = 5_000;
 /** Events at either end whose size stands for all when the journal's size is estimated. */
 export const JOURNAL_SAMPLE_ROWS = 50;
@@ -15,6 +15,7 @@ export const EVENT_BYTES_OVERHEAD = 90;
 export class JournalReads {
   readonly #page: Query<EventRow>;
   readonly #partition: Query<EventRow>;
+  readonly #some: Query<EventRow>;
   readonly #of: Query<EventRow>;
   readonly #first: Query<readonly [Position | null]>;
   readonly #last: Query<readonly [Position]>;
@@ -26,6 +27,7 @@ export class JournalReads {
   constructor(db: Database) {
     this.#page = db.query(READ_JOURNAL_SQL.page);
     this.#partition = db.query(READ_JOURNAL_SQL.partition);
+    this.#some = db.query(READ_JOURNAL_SQL.some);
     this.#of = db.query(READ_JOURNAL_SQL.of);
     this.#first = db.query(READ_JOURNAL_SQL.first);
     this.#last = db.query(JOURNAL_SQL.last);
@@ -35,16 +37,19 @@ export class JournalReads {
     this.#checkpointsOf = db.query(READ_JOURNAL_SQL.checkpointsOf);
   }
 
-  page({ after, limit, partition }: JournalAsk): JournalPage {
+  page({ after, limit, partition, foreignAnd }: JournalAsk): JournalPage {
     // Asked first: what is committed between the two questions belongs to the next page.
     const last = this.#last.get()?.[0] ?? 0;
     if (after >= last) return { events: [], upTo: after };
     const first = this.#first.get()?.[0] ?? last + 1;
-    const isWhole = partition === undefined || partition.of === 1;
+    const { index, of } = partition ?? { index: 0, of: 1 };
+    const isWhole = of === 1 && foreignAnd === undefined;
     const upTo = isWhole ? last : Math.min(last, Math.max(after, first - 1) + JOURNAL_SCAN_ROWS_MAX);
     const rows = isWhole
       ? this.#page.all(after, upTo, limit)
-      : this.#partition.all(after, upTo, partition.of, partition.index, limit);
+      : foreignAnd === undefined
+        ? this.#partition.all(after, upTo, of, index, limit)
+        : this.#some.all(after, upTo, of, index, JSON.stringify(foreignAnd), limit);
     const lastRow = rows.at(-1);
     const isFull = lastRow !== undefined && rows.length >= limit;
     return { events: rows.map(eventOf), upTo: isFull ? lastRow[0] : upTo };
@@ -86,9 +91,11 @@ type EventRow = readonly [
   key: string | null,
   source: string | null,
   id: string | null,
+  attributes: string | null,
 ];
 
-function eventOf([position, type, subject, timeMs, data, traceparent, key, source, id]: EventRow): RecordedEvent {
+function eventOf(row: EventRow): RecordedEvent {
+  const [position, type, subject, timeMs, data, traceparent, key, source, id, attributes] = row;
   return {
     position,
     id: id ?? `evt_${position}`,
@@ -99,18 +106,24 @@ function eventOf([position, type, subject, timeMs, data, traceparent, key, sourc
     data,
     traceparent,
     key: key ?? subject,
+    attributes,
   };
 }
 
 type CheckpointRow = readonly [consumer: string, partition: number, position: Position, updatedMs: number];
 
-const EVENT = "position, type, subject, time_ms, data, traceparent, key, source, id";
+const EVENT = "position, type, subject, time_ms, data, traceparent, key, source, id, attributes";
 const BYTES = "2 * length(subject) + length(type) + length(data)";
 
 export const READ_JOURNAL_SQL = {
   page: `SELECT ${EVENT} FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
   partition: `SELECT ${EVENT} FROM events
     WHERE position > ? AND position <= ? AND key_hash % ? = ? ORDER BY position LIMIT ?`,
+  /** The partition's foreign events, and of our own those of the types given. */
+  some: `SELECT ${EVENT} FROM events
+    WHERE position > ? AND position <= ? AND key_hash % ? = ?
+      AND (source <> '${OWN_SOURCE}' OR type IN (SELECT value FROM json_each(?)))
+    ORDER BY position LIMIT ?`,
   of: `SELECT ${EVENT} FROM events WHERE subject = ? ORDER BY position LIMIT ?`,
   first: "SELECT min(position) FROM events",
   sample: `SELECT count(*), sum(bytes) FROM (

@@ -32,6 +32,8 @@ export class SqliteStore implements Store {
   release = (jobs: readonly JobRef[]) => this.#write("release", jobs);
   wakeDue = (limit: number) => this.#write("wakeDue", limit);
   park = (limit: number) => this.#write("park", limit);
+  trimJobs = (ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }) =>
+    this.#write("trimJobs", ask);
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#write("trimJournal", upTo, olderThanMs, limit);
   trimRequests = (ask: TrimAsk) => this.#write("trimRequests", ask);
@@ -59,7 +61,8 @@ export class SqliteStore implements Store {
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>
     this.#read("deadJobs", ask);
   deadJob = (key: string) => this.#read("deadJob", key);
-  depths = () => this.#scan("depths");
+  depths = (queues?: readonly string[]) =>
+    queues === undefined ? this.#scan("depths") : this.#scan("depthsOf", queues);
   unnamedBlobs = (ids: readonly string[]) => this.#read("unnamedBlobs", ids);
 
   [Symbol.asyncDispose](): Promise<void> {

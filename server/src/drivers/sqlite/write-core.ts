@@ -1,6 +1,6 @@
 import type { Database } from "#drivers/sqlite/database.ts";
 import { Documents } from "#drivers/sqlite/documents.ts";
-import { Jobs } from "#drivers/sqlite/jobs.ts";
+import { type FreeRow, type HeldRow, Jobs } from "#drivers/sqlite/jobs.ts";
 import { Journal } from "#drivers/sqlite/journal.ts";
 import { Messages } from "#drivers/sqlite/messages.ts";
 import type { Now } from "#drivers/sqlite/now.ts";
@@ -34,7 +34,11 @@ export class WriteCore implements Disposable {
     this.#documents = new Documents(this.#db);
     this.#records = new Records(this.#db);
     this.#retention = new Retention(this.#db);
-    this.#jobs.adoptOrphans();
+  }
+
+  /** First of all: what is left of the last process' leases. */
+  adopt(now: Now): void {
+    this.#transact("ordered", now, () => this.#jobs.adopt(now));
   }
 
   commit(now: Now, units: readonly Unit[]): Verdict[] {
@@ -44,15 +48,19 @@ export class WriteCore implements Disposable {
 
   claim(now: Now, asks: readonly ClaimAsk[], leaseMs: number): Job[] {
     if (asks.length === 0) return [];
-    return this.#transact("ordered", now, () => this.#jobs.claim(asks, leaseMs));
+    return this.#transact("ordered", now, () => this.#jobs.claim(asks, leaseMs, now));
   }
 
   extend(now: Now, refs: readonly JobRef[], leaseMs: number): JobRef[] {
-    return this.#jobs.extend(refs, leaseMs, now);
+    const extend = (): JobRef[] => this.#jobs.extend(refs, leaseMs, now);
+    if (this.#jobs.writesToExtend(refs, leaseMs)) return this.#transact("ordered", now, extend);
+    const lost = extend();
+    this.#jobs.settle(now);
+    return lost;
   }
 
   release(now: Now, refs: readonly JobRef[]): void {
-    if (refs.length > 0) this.#transact("ordered", now, () => this.#jobs.release(refs));
+    if (refs.length > 0) this.#transact("ordered", now, () => this.#jobs.release(refs, now));
   }
 
   wakeDue(now: Now, limit: number): { woken: number; nextDueMs: number | null } {
@@ -63,6 +71,10 @@ export class WriteCore implements Disposable {
 
   park(now: Now, limit: number): number {
     return this.#transact("ordered", now, () => this.#jobs.park(limit));
+  }
+
+  trimJobs(now: Now, { queue, olderThanMs, limit }: { queue: string; olderThanMs: number; limit: number }): number {
+    return this.#transact("ordered", now, () => this.#jobs.trim(queue, olderThanMs, limit, now));
   }
 
   trimJournal(now: Now, upTo: Position, olderThanMs: number, limit: number): number {
@@ -100,7 +112,7 @@ export class WriteCore implements Disposable {
     if ("refusal" in found) return found.refusal;
     const { job, once, dead } = unit;
     if (job !== undefined && found.held !== null) this.#jobs.end(found.held, job.ref, job.end, now);
-    if (found.taken !== null) this.#jobs.remove(found.taken);
+    if (found.taken !== null) this.#jobs.remove(found.taken, now);
     if (found.parked !== null) this.#jobs.unpark(found.parked, now);
     if (once !== undefined) this.#records.putOnce(once);
     if (dead?.then === "revive") this.#jobs.revive(dead.key, dead.payload, now);
@@ -115,10 +127,10 @@ export class WriteCore implements Disposable {
     if (job !== undefined && held === null) return { refusal: { kind: "fenced" } };
     const repeated = held === null ? null : repeatedStep(unit, held.stepsDone);
     if (repeated !== null) return { refusal: repeated };
-    const taken = take === undefined ? null : this.#jobs.freeRow(take);
+    const taken = take === undefined ? null : this.#jobs.free(take);
     if (taken === "held" || taken === "gone") return { refusal: { kind: taken } };
-    const parked = unpark === undefined ? null : this.#jobs.parkedRow(unpark);
-    if (unpark !== undefined && parked === null) return { refusal: { kind: "gone" } };
+    const parked = unpark === undefined ? null : this.#jobs.free(unpark);
+    if (parked === "held" || parked === "gone" || parked?.isParked === false) return { refusal: { kind: "gone" } };
     const record = once === undefined ? null : this.#records.findOnce(once.key, now.wallMs);
     if (record !== null) return { refusal: { kind: "repeated", record } };
     for (const expectation of expect ?? []) {
@@ -128,9 +140,9 @@ export class WriteCore implements Disposable {
     }
     if (dead !== undefined) {
       if (!this.#jobs.isDead(dead.key)) return { refusal: { kind: "gone" } };
-      if (dead.then === "revive" && this.#jobs.freeRow(dead.key) !== "gone") return { refusal: { kind: "held" } };
+      if (dead.then === "revive" && this.#jobs.free(dead.key) !== "gone") return { refusal: { kind: "held" } };
     }
-    return { held: held?.row ?? null, taken, parked };
+    return { held, taken, parked };
   }
 
   /** Returns the keys of jobs that were not enqueued. */
@@ -160,4 +172,4 @@ export class WriteCore implements Disposable {
 }
 
 /** The rows that the conditions have found: of the job that ends, of the one that is taken, of the one that goes on. */
-type Found = { readonly held: number | null; readonly taken: number | null; readonly parked: number | null };
+type Found = { readonly held: HeldRow | null; readonly taken: FreeRow | null; readonly parked: FreeRow | null };

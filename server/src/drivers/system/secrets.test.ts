@@ -39,3 +39,10 @@ test("a token that was changed anywhere is not ours", () => {
 test("a short master key is a bug", () => {
   assert.throws(() => systemSecrets(new Uint8Array(31)), /master key/);
 });
+
+test("a derived secret is the same for the same text and house, and another for any other", () => {
+  const [house, other] = [systemSecrets(new Uint8Array(32).fill(1)), systemSecrets(new Uint8Array(32).fill(2))];
+  assert.match(house.derive("a"), /^[A-Za-z0-9+/]{43}=$/);
+  assert.equal(house.derive("a"), systemSecrets(new Uint8Array(32).fill(1)).derive("a"));
+  assert.equal(new Set([house.derive("a"), house.derive("b"), other.derive("a")]).size, 3);
+});

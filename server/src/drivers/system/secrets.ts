@@ -15,12 +15,14 @@ const SEAL_BYTES = 16;
  */
 export function systemSecrets(masterKey: Uint8Array): Secrets {
   invariant(masterKey.length >= MASTER_KEY_BYTES_MIN, `a master key has ${MASTER_KEY_BYTES_MIN} bytes or more`);
-  // A key of its own for seals, so that another use of the master key can never give out a valid seal.
+  // A key of its own for each use, so that none of them can ever give out what is valid in another.
   const sealKey = createHmac("sha256", masterKey).update("tidings seal 1").digest();
+  const deriveKey = createHmac("sha256", masterKey).update("tidings derive 1").digest();
   const sealOf = (body: string): string =>
     createHmac("sha256", sealKey).update(body).digest().subarray(0, SEAL_BYTES).toString("base64url");
   return {
     digest: (text) => hash("sha256", text, "base64url"),
+    derive: (text) => createHmac("sha256", deriveKey).update(text).digest("base64"),
     seal: (text) => {
       const body = Buffer.from(text, "utf8").toString("base64url");
       return `${body}.${sealOf(body)}`;

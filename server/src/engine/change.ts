@@ -2,6 +2,7 @@ import type { DocumentExpectation, DocumentKey, DocumentPut, Document } from "#d
 import type { NewEvent } from "#domain/event.ts";
 import type { JsonObject } from "#domain/json.ts";
 import { type FaultCode, type Problem, problem } from "#domain/problem.ts";
+import type { DraftJob } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import { type OnceRecord, StoreFault } from "#ports/store.ts";
 
@@ -38,6 +39,8 @@ export type Changes = {
   readonly puts: DocumentPut[];
   readonly deletes: DocumentKey[];
   readonly events: NewEvent[];
+  /** Work that begins with the change. */
+  readonly jobs?: readonly DraftJob[];
 };
 
 export function noChanges(): Changes {
