@@ -1,10 +1,14 @@
 export { type Static, type TObject, type TSchema, Type } from "./schema.ts";
 export * from "./admin.ts";
+export * from "./events.ts";
 export * from "./keys.ts";
 export * from "./lists.ts";
 export * from "./mailbox.ts";
 export * from "./messages.ts";
 export * from "./profiles.ts";
+export * from "./queues.ts";
+export * from "./schemas.ts";
+export * from "./rules.ts";
 export * from "./send.ts";
 export * from "./shared.ts";
 export * from "./suppressions.ts";

@@ -45,6 +45,7 @@ export function testSecrets(): Secrets {
   return {
     digest: (text) => createHash("sha256").update(text).digest("base64url"),
     seal: (text) => `${Buffer.from(text).toString("base64url")}.${mac(text)}`,
+    derive: (text) => createHash("sha256").update(`derived ${text}`).digest("base64"),
     unseal: (token) => {
       const [body = "", tag] = token.split(".");
       const text = Buffer.from(body, "base64url").toString();

@@ -19,6 +19,13 @@ import { buildPipeline } from "#pipeline/pipeline.ts";
 import { type LogFields, silentLog } from "#ports/log.ts";
 import type { Provider } from "#ports/provider.ts";
 import type { Store } from "#ports/store.ts";
+import { EventJudge } from "#schemas/judge.ts";
+import { SchemaDesk } from "#schemas/schema-desk.ts";
+import { openQueues } from "#queues/queues.ts";
+import { sendReader } from "#app/read-send.ts";
+import { EventDesk } from "#rules/event-desk.ts";
+import { openRules } from "#rules/open-desk.ts";
+import { sendTarget } from "#rules/targets/send.ts";
 
 /** Keys that open a given door. */
 export const FULL_KEY = "tk_full_0123456789";
@@ -71,6 +78,15 @@ export async function givenHouse(given: Given = {}) {
           deadlines: { inMs: null, late: "drop" },
           nodes,
         });
+  const schemas = new SchemaDesk(engine);
+  const queues = openQueues(engine, secrets);
+  const rules = openRules({
+    engine,
+    secrets,
+    queues: queues.desk,
+    kinds: [sendTarget(pipeline.accept, sendReader(), clock)],
+    region: "us-east-1",
+  });
   await engine.start();
   const house: HttpHouse = {
     engine,
@@ -83,6 +99,10 @@ export async function givenHouse(given: Given = {}) {
     secrets,
     metrics: registry,
     ...pipeline,
+    events: new EventDesk(engine, secrets, new EventJudge(engine, schemas)),
+    schemas,
+    queues: queues.desk,
+    rules: rules.desk,
     blobs,
     started: () => true,
     settings: {
@@ -90,6 +110,7 @@ export async function givenHouse(given: Given = {}) {
       publicUrl,
       localTokenDigest: secrets.digest(LOCAL_TOKEN),
       metricsNeedKey: false,
+      aws: { region: "us-east-1", publicUrl: null, anyKey: false },
     },
     ...given,
   };

@@ -1,10 +1,12 @@
 import { leaveAddress } from "#app/local-address.ts";
 import { openStore } from "#app/open-store.ts";
+import { openTracing } from "#app/open-tracer.ts";
 import { trimMemory } from "#app/trim-memory.ts";
 import { version } from "#app/version.ts";
 import { secretOf } from "#app/house-secrets.ts";
 import { MailboxKeeper } from "#app/mailbox-keeper.ts";
 import { openProviders } from "#app/providers.ts";
+import { sendReader } from "#app/read-send.ts";
 import type { Settings } from "#config/settings.ts";
 import { openDirectory } from "#directory/directory.ts";
 import { openHttpDoor } from "#doors/http/door.ts";
@@ -12,6 +14,7 @@ import { systemClock } from "#drivers/system/clock.ts";
 import { systemDice } from "#drivers/system/dice.ts";
 import { systemLog } from "#drivers/system/log.ts";
 import { MASTER_KEY_BYTES_MIN, systemSecrets } from "#drivers/system/secrets.ts";
+import { isLoopback } from "#domain/loopback.ts";
 import { type Role, servesDoors } from "#domain/role.ts";
 import { Engine } from "#engine/engine.ts";
 import { type Nodes, soleNode } from "#engine/nodes.ts";
@@ -25,6 +28,12 @@ import { keepCollapsing } from "#pipeline/collapse.ts";
 import { buildPipeline } from "#pipeline/pipeline.ts";
 import { readRestored } from "#pipeline/restored.ts";
 import type { Store } from "#ports/store.ts";
+import { EventJudge } from "#schemas/judge.ts";
+import { SchemaDesk } from "#schemas/schema-desk.ts";
+import { openQueues } from "#queues/queues.ts";
+import { EventDesk } from "#rules/event-desk.ts";
+import { openRules } from "#rules/open-desk.ts";
+import { sendTarget } from "#rules/targets/send.ts";
 
 export type RunningServer = {
   readonly url: string;
@@ -80,7 +89,13 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   gaugeStore(metrics, store, clock);
   gaugeProcess(metrics, lookAtProcess);
 
-  const engine = new Engine({ store, clock, dice, log, meter: metrics }, settings.backlogMax, role);
+  const tracer = await openTracing(settings, nodeId);
+  if (tracer !== null) parts.use(tracer);
+  const engine = new Engine(
+    { store, clock, dice, log, meter: metrics, ...(tracer === null ? {} : { tracer }) },
+    settings.backlogMax,
+    role,
+  );
   const self = { id: nodeId, role, version };
   const shared = store.can.manyNodes ? new SharedNodes(engine, self) : null;
   const nodes: Nodes = shared ?? soleNode(self, clock.nowMs());
@@ -105,6 +120,16 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     nodes,
   });
   const directory = openDirectory(engine, secrets);
+  const schemas = new SchemaDesk(engine);
+  const events = new EventDesk(engine, secrets, new EventJudge(engine, schemas));
+  const queues = openQueues(engine, secrets);
+  const rules = openRules({
+    engine,
+    secrets,
+    queues: queues.desk,
+    kinds: [sendTarget(pipeline.accept, sendReader(), clock)],
+    region: settings.awsRegion,
+  });
   // If a later step of opening fails, the engine must not go on behind our back.
   parts.defer(async () => {
     await engine.stop(0);
@@ -113,12 +138,16 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   // Who else is there, and how far the queues have come, is known before anything is sent or accepted.
   await shared?.join();
   await engine.start();
+  await rules.start();
   const firstKey = servesDoors(role) ? await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey)) : null;
   const leads = (): boolean => nodes.leads;
   const upkeep = Promise.all([
     keepUp(engine, blobs, retentionOf(settings), leads),
     keeper.trimAlways(leads),
     keepCollapsing(engine, leads),
+    events.quarantine.trimAlways(leads),
+    queues.keep(leads),
+    rules.keep(leads),
   ]);
 
   const door = await openHttpDoor(
@@ -129,6 +158,10 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       accept: pipeline.accept,
       desk: pipeline.desk,
       held: pipeline.held,
+      events,
+      schemas,
+      queues: queues.desk,
+      rules: rules.desk,
       blobs,
       clock,
       dice,
@@ -142,6 +175,11 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
         publicUrl: publicUrl(),
         localTokenDigest: secrets.digest(localToken),
         metricsNeedKey: settings.metricsAuth,
+        aws: {
+          region: settings.awsRegion,
+          publicUrl: settings.publicUrl?.replace(/\/$/, "") ?? null,
+          anyKey: options.dev && isLoopback(settings.host),
+        },
       },
     },
     { port: settings.port, host: settings.host },

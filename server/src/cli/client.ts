@@ -27,6 +27,8 @@ export type Target = {
 export type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | null | undefined>>;
   readonly body?: unknown;
+  /** JSON text that goes as it is, instead of `body`. */
+  readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 };
@@ -118,7 +120,8 @@ export class Client {
       const joined = typeof value === "object" ? value.join(",") : String(value);
       if (joined !== "") url.searchParams.set(name, joined);
     }
-    const body = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
+    const said = call.text ?? (call.body === undefined ? null : JSON.stringify(call.body));
+    const body = said === null ? null : Buffer.from(said);
     const options: RequestOptions = {
       method,
       agent: this.#agent,

@@ -45,6 +45,26 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       summary: "import subscribers from a CSV file",
       load: async () => ({ build: (await import("#cli/commands/lists.ts")).listsCommand }),
     },
+    {
+      name: "queues",
+      summary: "make queues for SQS clients, and redrive what failed",
+      load: async () => ({ build: (await import("#cli/commands/queues.ts")).queuesCommand }),
+    },
+    {
+      name: "events",
+      summary: "raise an event",
+      load: async () => ({ build: (await import("#cli/commands/events.ts")).eventsCommand }),
+    },
+    {
+      name: "schemas",
+      summary: "what events look like, and whether a change breaks somebody",
+      load: async () => ({ build: (await import("#cli/commands/schemas.ts")).schemasCommand }),
+    },
+    {
+      name: "rules",
+      summary: "say which events are given to whom",
+      load: async () => ({ build: (await import("#cli/commands/rules.ts")).rulesCommand }),
+    },
   ],
   Look: [
     {

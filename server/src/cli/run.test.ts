@@ -12,6 +12,10 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   dlq: ["list", "show", "redrive", "discard"],
   keys: ["create", "list", "revoke"],
   held: ["show", "list", "release", "drop"],
+  events: ["send"],
+  schemas: ["list", "show", "put", "check", "on", "off", "remove", "policy", "quarantine", "types"],
+  queues: ["list", "create", "show", "send", "redrive", "purge", "delete"],
+  rules: ["apply", "put", "test"],
 };
 const HELPS = [
   [],

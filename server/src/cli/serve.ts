@@ -5,6 +5,7 @@ import { count, dateTime, paint, span } from "#cli/output.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import type { Settings } from "#config/settings.ts";
 import type { Role } from "#domain/role.ts";
+import { isLoopback } from "#domain/loopback.ts";
 
 /** What the commands that serve need to know of a running server; `app/server.ts` has more. */
 export type Running = {
@@ -56,10 +57,6 @@ export function exposureWarning(settings: Settings): string | null {
     `listening on ${reachable(host) === host ? host : `${host}, every network`}, port ${port}, without TLS: keys and messages ` +
     "can be read on the way. Put a TLS proxy in front and set TIDINGS_PUBLIC_URL to its https:// address."
   );
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** A paste-ready call that sends a first notification. @param key may be a shell variable. */

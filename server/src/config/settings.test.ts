@@ -150,7 +150,7 @@ test("whatever the environment holds, it is read or refused with names, never wi
   const variables = settingNames().map((name) => SETTINGS[name].env);
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...variables), fc.string()), (env) => {
-      for (const line of mistakes({ env })) assert.match(line, /^(TIDINGS_|PORT|HOST|DKIM)/);
+      for (const line of mistakes({ env })) assert.match(line, /^(TIDINGS_|OTEL_|PORT|HOST|DKIM)/);
     }),
   );
 });

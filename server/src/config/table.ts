@@ -73,6 +73,16 @@ export const SETTINGS = {
     secret: true,
     group: "Serving",
   }),
+  awsRegion: always({
+    env: "TIDINGS_AWS_REGION",
+    flag: "aws-region",
+    kind: words("a region's name", /^[a-z0-9-]{1,40}$/),
+    default: "us-east-1",
+    summary: "region in the ARNs of queues, buses and rules",
+    reason:
+      "AWS' clients sign for a region, and get ARNs of that one; this one holds where no client is asked, as in the events that rules see.",
+    group: "Serving",
+  }),
   metricsAuth: always({
     env: "TIDINGS_METRICS_AUTH",
     flag: "metrics-auth",
@@ -326,6 +336,45 @@ export const SETTINGS = {
     group: "Watching",
   }),
 
+  traceUrl: maybe({
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    flag: "trace-url",
+    kind: url("http", "https"),
+    absent: "no traces, and nothing of OpenTelemetry is loaded",
+    summary: "collector that gets traces, by OTLP over HTTP",
+    reason:
+      "From door to provider as one picture; `/v1/traces` is put behind it. What a caller did not sample is not traced.",
+    group: "Watching",
+  }),
+  traceHeaders: maybe({
+    env: "OTEL_EXPORTER_OTLP_HEADERS",
+    flag: "trace-headers",
+    kind: words("`name=value`, several with commas between", /^[!-~ ]{3,4000}$/),
+    absent: "none",
+    summary: "headers for the collector, such as a key",
+    reason: "Hosted collectors want to know who sends. In OpenTelemetry's own form, values percent-encoded.",
+    secret: true,
+    group: "Watching",
+  }),
+  traceRatio: always({
+    env: "OTEL_TRACES_SAMPLER_ARG",
+    flag: "trace-ratio",
+    kind: ratio(),
+    default: "1",
+    summary: "part of the traces begun here that is recorded",
+    reason: "A span costs some 5 µs and a line at the collector; busy houses record a hundredth.",
+    group: "Watching",
+  }),
+  serviceName: always({
+    env: "OTEL_SERVICE_NAME",
+    flag: "service-name",
+    kind: words("a name", /^[!-~]{1,100}$/),
+    default: "tidings",
+    summary: "under which name traces come from here",
+    reason: "One collector serves many services, and maybe several houses of this one.",
+    group: "Watching",
+  }),
+
   url: maybe({
     env: "TIDINGS_URL",
     flag: "url",
@@ -359,6 +408,17 @@ function postgresUrl(): Kind<string> {
       return {
         problem: "must be a URL such as postgres://user:password@host:5432/database; leave it out to use SQLite",
       };
+    },
+  };
+}
+
+/** From 0 to 1. */
+function ratio(): Kind<number> {
+  return {
+    says: "number, 0 to 1",
+    parse: (text) => {
+      const value = /^\d(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+      return value >= 0 && value <= 1 ? { value } : { problem: "must be a number from 0 to 1" };
     },
   };
 }

@@ -17,6 +17,7 @@ const FILES = [
   "e2e/lists",
   "e2e/mail-trouble",
   "e2e/webhook",
+  "clients/eventbridge-js",
   "crash/delayed",
   "crash/kill",
   "crash/stop",

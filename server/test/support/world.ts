@@ -27,6 +27,7 @@ export const testSecrets: Secrets = {
   digest: (text) => hash("sha256", text, "base64url"),
   seal: (text) =>
     `${Buffer.from(text).toString("base64url")}.${createHmac("sha256", "test").update(text).digest("base64url")}`,
+  derive: (text) => hash("sha256", `derived ${text}`, "base64"),
   unseal: (token) => {
     const text = Buffer.from(token.split(".")[0] ?? "", "base64url").toString();
     return testSecrets.seal(text) === token ? text : null;

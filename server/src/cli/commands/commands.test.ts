@@ -393,6 +393,27 @@ test("redriving a key that is no dead letter ends with 1", async () => {
   assert.match(err, /1 key named no dead letter/);
 });
 
+test("a pair for AWS' clients is told as the variables that they read, and needs no name", async () => {
+  const pair = { access_key_id: "TKIAAAAAAAAAAAAAAAAA", secret_access_key: "s3cret" };
+  await using server = await fakeServer({
+    "POST /admin/keys": () => ({ status: 201, body: { id: "TKIAAAAAAAAA", name: "aws", scopes: ["full"], ...pair } }),
+    "GET /admin/keys": () => ({
+      body: {
+        results: [
+          { id: "TKIAAAAAAAAA", name: "aws", scopes: ["full"], created: NOW, prefix: pair.access_key_id, aws: true },
+        ],
+      },
+    }),
+  });
+  const made = await ran(["keys", "create", "--aws", ...server.flags]);
+  assert.equal(made.out, "AWS_ACCESS_KEY_ID=TKIAAAAAAAAAAAAAAAAA\nAWS_SECRET_ACCESS_KEY=s3cret\n");
+  assert.deepEqual(server.asked[0]?.body, { scopes: ["full"], aws: true });
+  assert.match((await ran(["keys", ...server.flags], { nowMs })).out, /TKIAAAAAAAAAAAAAAAAA {2}aws/);
+  const nameless = await ran(["keys", "create", ...server.flags]);
+  assert.equal(nameless.exit, EXIT.usage);
+  assert.match(nameless.err, /--name/);
+});
+
 test("a new key stands alone on standard output, so that it can go into a variable", async () => {
   await using server = await fakeServer({
     "POST /admin/keys": () => ({

@@ -10,11 +10,12 @@ import { object, rows, text, timeMs } from "#cli/json.ts";
 import { loadSettings, withSettings } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { paint } from "#cli/output.ts";
-import { firstCall, heldBackLine, isLoopback, runRealServer, sayNotes, serveUntilStopped } from "#cli/serve.ts";
+import { firstCall, heldBackLine, runRealServer, sayNotes, serveUntilStopped } from "#cli/serve.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import { SETTINGS } from "#config/table.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import type { JsonObject } from "#domain/json.ts";
+import { isLoopback } from "#domain/loopback.ts";
 
 /** The same on every laptop, so that examples can be pasted; it opens only what listens on loopback. */
 export const DEV_KEY = "tk_dev_local";

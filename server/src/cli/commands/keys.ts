@@ -14,7 +14,8 @@ const SCOPES = ["full", "send", "read"];
 export function keysCommand(world: World, answer: (exit: Exit) => void): Command {
   const keys = command(world, "tidings keys", "API keys: create, list, revoke. A key is shown once, when it is made.");
   const create = command(world, "create", "Create a key and print it, this once.")
-    .requiredOption("--name <name>", "what it is for: you will want to know when you revoke it")
+    .option("--name <name>", "what it is for: you will want to know when you revoke it")
+    .option("--aws", "a key pair for AWS' clients (SQS, EventBridge) instead of a bearer key; needs no name")
     .option("--scope <scope>", `what it may do: ${SCOPES.join(", ")} (repeatable; default: full)`, repeated);
   const list = command(world, "list", "List keys (the default).").option("--all", "revoked ones too");
   const revoke = command(world, "revoke", "Revoke a key; who uses it is refused from now on.").argument(
@@ -29,6 +30,7 @@ export function keysCommand(world: World, answer: (exit: Exit) => void): Command
       "after",
       examples(
         ["tidings keys create --name shop --scope send", "a key for a service that only sends"],
+        ["tidings keys create --aws", "a pair, as the variables that AWS' clients read"],
         ["KEY=$(tidings keys create --name ci --json | jq -r .key)", "into a variable"],
         ["tidings keys revoke 5f0c2a91be47", "when it leaked"],
       ),
@@ -41,16 +43,28 @@ async function runCreate(world: World, _args: readonly string[], options: Option
   const wrong = asked.find((scope) => !SCOPES.includes(scope));
   if (wrong !== undefined)
     throw new UsageFault(`--scope must be one of ${SCOPES.join(", ")}, not ${JSON.stringify(wrong)}`);
+  const aws = options.flag("aws");
+  const name = options.text("name");
+  if (name === null && !aws) throw new UsageFault("--name says what the key is for, and is needed");
   using client = await openClient(world, options);
-  const body = { name: options.text("name"), scopes: asked.length === 0 ? ["full"] : asked };
+  const scopes = asked.length === 0 ? ["full"] : asked;
+  const body = { ...(name === null ? {} : { name }), scopes, ...(aws ? { aws } : {}) };
   const made = object((await client.call("POST", "admin/keys", { body })).body);
   if (options.flag("json")) sayJson(world, made);
+  else if (aws) showPair(world, made);
   else {
     // The key alone on standard output, so that it can go into a variable or a file.
     say(world.out, text(made, "key", "secret"));
     say(world.err, paint(world.err, "dim", `Key ${clean(text(made, "id"))}. It is not shown again; keep it safe.`));
   }
   return EXIT.ok;
+}
+
+/** As the lines of a file of variables, so that it can go into one or be evaluated. */
+function showPair(world: World, made: JsonObject): void {
+  say(world.out, `AWS_ACCESS_KEY_ID=${text(made, "access_key_id")}`);
+  say(world.out, `AWS_SECRET_ACCESS_KEY=${text(made, "secret_access_key")}`);
+  say(world.err, paint(world.err, "dim", "The secret is not shown again; keep it safe."));
 }
 
 async function runList(world: World, _args: readonly string[], options: Options): Promise<Exit> {
@@ -82,7 +96,8 @@ function showList(world: World, keys: readonly JsonObject[]): void {
     const prefix = clean(text(key, "prefix"));
     return [
       clean(text(key, "id")),
-      prefix === "" ? "" : `${prefix}…`,
+      // An access key id is whole.
+      prefix === "" || key["aws"] === true ? prefix : `${prefix}…`,
       clean(text(key, "name")),
       clean(texts(key["scopes"]).join(", ")),
       ago(nowMs, timeMs(key, "created", "createdMs") ?? nowMs),

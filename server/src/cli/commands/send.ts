@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { openClient } from "#cli/access.ts";
 import type { Client } from "#cli/client.ts";
@@ -9,6 +7,7 @@ import { viewOf } from "#cli/message-view.ts";
 import { acting, command, examples, type Options, repeated, withServer } from "#cli/options.ts";
 import { grouped, paint } from "#cli/output.ts";
 import { ProgressLine } from "#cli/progress.ts";
+import { readText } from "#cli/read-text.ts";
 import {
   type Balance,
   balanceOf,
@@ -86,7 +85,7 @@ async function run(world: World, _args: readonly string[], options: Options): Pr
 /** What goes to the server, from the file and the options over it. */
 async function composeMessage(world: World, options: Options): Promise<JsonObject> {
   const file = options.text("file");
-  const base = file === null ? {} : messageIn(file, await readMessage(world, file));
+  const base = file === null ? {} : messageIn(file, await readText(world, file, "--file"));
   const to = options.many("to").map(recipientOf);
   const [title, body] = [options.text("title"), options.text("body")];
   const given = Object.assign({}, ...options.many("data").map(dataOf)) as JsonObject; // the parts are JSON objects
@@ -111,19 +110,6 @@ async function composeMessage(world: World, options: Options): Promise<JsonObjec
     throw new UsageFault("say what: --title and --body, --template, or a message in --file");
   }
   return message;
-}
-
-async function readMessage(world: World, file: string): Promise<string> {
-  if (file !== "-") {
-    try {
-      return readFileSync(resolve(world.cwd, file), "utf8");
-    } catch (error) {
-      throw new UsageFault(`--file ${file} cannot be read (${error instanceof Error ? error.message : "?"})`);
-    }
-  }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of world.stdin) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function messageIn(file: string, json: string): JsonObject {

@@ -1,5 +1,5 @@
 import { type Answer, JSON_TYPE, overloaded, refusal, refuse, type TextAnswer } from "#doors/http/answer.ts";
-import type { Denied, Origin } from "#directory/change.ts";
+import type { Denied, Origin } from "#engine/change.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Call, Once } from "#doors/http/route.ts";
 import { invariant } from "#domain/invariant.ts";

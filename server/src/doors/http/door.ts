@@ -13,6 +13,7 @@ import {
 import { ALLOWED, answerToConnect, hostProblem, noiseAnswerer } from "#doors/http/noise.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { registerAll } from "#doors/http/routes/all.ts";
+import { rawServer } from "#doors/http/raw.ts";
 import { answerToFault, type Doorway, server, write } from "#doors/http/serve.ts";
 import { type RouteDoc, writeOpenApi } from "#doors/http/openapi.ts";
 import { traceOf } from "#doors/http/trace.ts";
@@ -91,9 +92,11 @@ export async function buildHttpApp(
   // RFC 9110 §10.1.1 leaves it to us whether an expectation that nobody knows is a reason to refuse.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   const docs: RouteDoc[] = [];
+  const paths: Path[] = [];
   const routes: Routes = {
     add: (route) => {
       docs.push(route);
+      paths.push(route);
       app.route({
         method: route.method,
         url: route.path,
@@ -101,11 +104,22 @@ export async function buildHttpApp(
         handler: unreached,
       });
     },
+    raw: (route) => {
+      for (const method of route.methods) {
+        const onRequest = beforeBody(rawServer(route, method, doorway));
+        for (const path of [route.path, `${route.path}/*`]) {
+          paths.push({ method, path });
+          app.route({ method, url: path, onRequest, handler: unreached });
+        }
+      }
+    },
   };
   let openApi: string | null = null;
   registerAll(routes, house, () => (openApi ??= writeOpenApi(docs, house.settings)));
   // Not as fastify's handler of 404, which would read and judge the body first.
-  app.addHook("onRequest", (request, reply, goOn) => (request.is404 ? nowhere(request, reply, docs, doorway) : goOn()));
+  app.addHook("onRequest", (request, reply, goOn) =>
+    request.is404 ? nowhere(request, reply, paths, doorway) : goOn(),
+  );
   app.setErrorHandler((fault, request, reply) => {
     const trace = traceOf(request.raw.headers["traceparent"], house.dice);
     reply.hijack();
@@ -132,11 +146,11 @@ function noSchemas(): never {
 const BAD_PATH = refusal("request.invalid", "The path is not valid: percent-encoding must be UTF-8, segments short.");
 
 /** A path or method that does not exist: 404, 405 with what would, or what OPTIONS asks for. */
-function nowhere(request: FastifyRequest, reply: FastifyReply, docs: readonly RouteDoc[], doorway: Doorway): void {
+function nowhere(request: FastifyRequest, reply: FastifyReply, paths: readonly Path[], doorway: Doorway): void {
   reply.hijack();
   const trace = traceOf(request.raw.headers["traceparent"], doorway.house.dice);
   // `OPTIONS *` asks the server as a whole (RFC 9112 §3.2.4).
-  const allow = request.url === "*" && request.method === "OPTIONS" ? ALLOWED : methodsOf(request.url, docs);
+  const allow = request.url === "*" && request.method === "OPTIONS" ? ALLOWED : methodsOf(request.url, paths);
   const answer =
     hostProblem(request.raw) ??
     (request.method === "OPTIONS" && allow !== null
@@ -151,14 +165,18 @@ const NOTHING_HERE = "There is nothing at this path.";
 const ONLY_WORKS =
   "This node works the queues (role worker) and answers /health, /ready and /metrics only; call a node with the role api or all.";
 
+/** A method and its path, which may end in `/*` for everything below. */
+type Path = { readonly method: string; readonly path: string };
+
 /** Which methods a path answers, as the header `Allow` says it; null when there is no such path. */
-function methodsOf(url: string, docs: readonly RouteDoc[]): string | null {
+function methodsOf(url: string, paths: readonly Path[]): string | null {
   const segments = (url.split("?")[0] ?? "").replace(/\/$/, "").split("/");
   const methods = new Set<string>();
-  for (const { method, path } of docs) {
+  for (const { method, path } of paths) {
     const pattern = path.replace(/\/$/, "").split("/");
+    const tail = pattern.at(-1) === "*" ? pattern.splice(-1).length : 0;
     const fits =
-      pattern.length === segments.length &&
+      (pattern.length === segments.length || (tail > 0 && segments.length > pattern.length)) &&
       pattern.every((part, at) => (part.startsWith(":") ? segments[at] !== "" : part === segments[at]));
     if (fits) methods.add(method);
   }

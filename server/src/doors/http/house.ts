@@ -10,6 +10,10 @@ import type { Log } from "#ports/log.ts";
 import type { Meter } from "#ports/meter.ts";
 import type { Secrets } from "#ports/secrets.ts";
 import type { Store } from "#ports/store.ts";
+import type { QueueDesk } from "#queues/desk.ts";
+import type { RuleDesk } from "#rules/desk.ts";
+import type { EventDesk } from "#rules/event-desk.ts";
+import type { SchemaDesk } from "#schemas/schema-desk.ts";
 
 /** What the HTTP door needs of the house behind it. */
 export type HttpHouse = {
@@ -20,6 +24,12 @@ export type HttpHouse = {
   readonly accept: Accept;
   readonly desk: MessageDesk;
   readonly held: HeldDesk;
+  /** Where events from outside come in, through whatever door. */
+  readonly events: EventDesk;
+  /** What those events should look like. */
+  readonly schemas: SchemaDesk;
+  readonly queues: QueueDesk;
+  readonly rules: RuleDesk;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly dice: Dice;
@@ -42,4 +52,15 @@ export type HttpSettings = {
   readonly localTokenDigest: string | null;
   /** Whether `/metrics` asks for a key with the scope `read`. */
   readonly metricsNeedKey: boolean;
+  readonly aws: AwsSettings;
+};
+
+/** What the door of AWS' clients needs to know. */
+export type AwsSettings = {
+  /** For ARNs, where the caller's signature names no region. */
+  readonly region: string;
+  /** As configured, without a slash at the end; null: only the calls know how we are reached. */
+  readonly publicUrl: string | null;
+  /** `tidings dev` only, and only on loopback: any key and any signature will do. */
+  readonly anyKey: boolean;
 };

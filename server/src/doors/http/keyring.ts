@@ -13,6 +13,8 @@ const REMEMBERED_MAX = 10_000;
 export interface Keyring {
   /** The caller that this header proves, or null. @throws {StoreFault} when the store cannot answer. */
   identify(authorization: string): Caller | null | Promise<Caller | null>;
+  /** Whose key lies under this id: a digest, or the access key id of an AWS pair. Proves nothing. @throws {StoreFault} */
+  callerOf(id: string): Caller | null | Promise<Caller | null>;
 }
 
 type Memory = { readonly caller: Caller | null; readonly untilMs: number };
@@ -48,22 +50,23 @@ export function openKeyring(house: Pick<HttpHouse, "engine" | "store" | "clock" 
     return caller;
   };
 
+  const find = (digest: string): Caller | null | Promise<Caller | null> => {
+    const known = recall(digest);
+    return known === undefined ? look(digest) : known;
+  };
+
   const lookThrough = async (digests: readonly string[]): Promise<Caller | null> => {
     for (const digest of digests) {
-      const known = recall(digest);
-      const caller = known === undefined ? await look(digest) : known;
+      const caller = await find(digest);
       if (caller !== null) return caller;
     }
     return null;
   };
 
   return {
+    callerOf: find,
     identify: (authorization) => {
-      if (isBearer(authorization)) {
-        const digest = secrets.digest(authorization.slice(7).trim());
-        const known = recall(digest);
-        return known === undefined ? look(digest) : known;
-      }
+      if (isBearer(authorization)) return find(secrets.digest(authorization.slice(7).trim()));
       return lookThrough(basicParts(authorization).map((part) => secrets.digest(part)));
     },
   };

@@ -25,6 +25,7 @@ export type RouteDoc = {
   readonly body?: TSchema;
   readonly example?: unknown;
   readonly rawBytesMax?: number;
+  readonly rawTypes?: Readonly<Record<string, unknown>>;
   readonly answers: Readonly<Record<number, AnswerDoc>>;
   readonly faults?: readonly FaultCode[];
   readonly idempotent?: true | "at commit";
@@ -38,6 +39,10 @@ const TAGS: Readonly<Record<Tag, string>> = {
   profiles: "People: where and how they can be reached",
   lists: "Mailing lists and who is on them",
   suppressions: "Addresses that must not be written to",
+  events: "What happened in your services: CloudEvents, plain JSON, Courier's inbound call",
+  queues: "Messages that wait until somebody takes them: made and sent to here, received by SQS clients",
+  rules: "Which events are given to whom: buses, rules and their targets",
+  schemas: "What events of a type look like, and what becomes of those that do not",
   mailbox: "What was caught instead of sent",
   keys: "API keys",
   admin: "For whoever runs it: why, the journal, queues, dead letters",
@@ -127,7 +132,11 @@ function operationId(method: string, path: string): string {
     .join("");
 }
 
-function bodyOf({ body, example, rawBytesMax }: RouteDoc, components: Components): object | null {
+function bodyOf({ body, example, rawBytesMax, rawTypes }: RouteDoc, components: Components): object | null {
+  if (rawTypes !== undefined) {
+    const content = Object.entries(rawTypes).map(([type, shown]) => [type, { schema: {}, example: shown }] as const);
+    return { required: true, content: Object.fromEntries(content) };
+  }
   if (rawBytesMax !== undefined) {
     return { required: true, content: { "*/*": { schema: { type: "string", format: "binary" } } } };
   }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Static, TObject, TSchema } from "typebox";
-import type { Answer } from "#doors/http/answer.ts";
+import type { Answer, TextAnswer } from "#doors/http/answer.ts";
+import type { BodyRead } from "#doors/http/body.ts";
 import type { AnswerDoc } from "#doors/http/openapi.ts";
 import type { FaultCode } from "#domain/problem.ts";
 import type { OnceRecord } from "#ports/store.ts";
@@ -24,6 +25,8 @@ export interface Routes {
   add<Params extends TObject = TObject<{}>, Query extends TObject = TObject<{}>, Body extends TSchema = TSchema>(
     route: Route<Params, Query, Body>,
   ): void;
+  /** Gives a path and everything below it to a door of another protocol. */
+  raw(route: RawRoute): void;
 }
 
 /** `open`: no key needed. A key with `full` may do everything, one with `send` or `read` only what is marked so. */
@@ -36,6 +39,10 @@ export type Tag =
   | "profiles"
   | "lists"
   | "suppressions"
+  | "events"
+  | "rules"
+  | "queues"
+  | "schemas"
   | "mailbox"
   | "keys"
   | "admin"
@@ -62,6 +69,8 @@ export type Route<Params extends TObject, Query extends TObject, Body extends TS
   readonly example?: unknown;
   /** Takes the bytes of any content type instead of JSON, up to so many. */
   readonly rawBytesMax?: number;
+  /** With `rawBytesMax`: the content types that the reference shows, each with a body that works. */
+  readonly rawTypes?: Readonly<Record<string, unknown>>;
   /** Successful answers by status. */
   readonly answers: Readonly<Record<number, AnswerDoc>>;
   /** Refusals that are peculiar to this route; those of auth, body and store are added by themselves. */
@@ -75,6 +84,39 @@ export type Route<Params extends TObject, Query extends TObject, Body extends TS
   readonly handle: (call: Call<Static<Params>, Static<Query>, Static<Body>>) => Promise<Answer> | Answer;
   /** For pages and machinery that the reference does not list. */
   readonly hidden?: boolean;
+};
+
+/**
+ * What a door of another protocol serves on the same port: it reads path, headers and body by itself and says everything
+ * in its own form, refusals included. No reference lists it.
+ */
+export type RawRoute = {
+  /** Without a slash at the end, such as `/aws`. */
+  readonly path: string;
+  readonly methods: readonly ("GET" | "POST")[];
+  /** A longer body is refused while it arrives. */
+  readonly bodyBytesMax: number;
+  /** As a route's: what it throws is refused as `store.unavailable` or `internal`, and logged. May take long. */
+  readonly handle: (call: RawCall) => Promise<TextAnswer>;
+  /** What cannot be answered, in the protocol's words; FAULTS tells the status that other doors give it. */
+  readonly refuse: (call: RawCall, code: FaultCode) => TextAnswer;
+};
+
+/** A call as it came. */
+export type RawCall = {
+  readonly method: string;
+  /** Path and query, still encoded. */
+  readonly url: string;
+  /** By lower-case name; what came twice is joined. */
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns, exactly as sent; bytes above 0x7f as latin-1. */
+  readonly rawHeaders: readonly string[];
+  /** Reads the body; asked once, and only after whoever may not come in is refused. */
+  readonly read: () => Promise<BodyRead>;
+  readonly traceparent: string;
+  readonly callId: string;
+  /** As a call's. */
+  readonly signal: () => AbortSignal;
 };
 
 /** One checked call. */

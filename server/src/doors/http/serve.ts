@@ -12,7 +12,7 @@ import type { Keyring } from "#doors/http/keyring.ts";
 import { type Answering, hostProblem } from "#doors/http/noise.ts";
 import { queryReader, type QueryRead } from "#doors/http/query.ts";
 import type { Call, Caller, Once, Route, Scope } from "#doors/http/route.ts";
-import { type Trace, traceOf } from "#doors/http/trace.ts";
+import { endCall, type Trace, traceCall } from "#doors/http/trace.ts";
 import { REQUEST_BYTES_MAX } from "#domain/limits.ts";
 import { type Counter, type Histogram } from "#ports/meter.ts";
 import { StoreFault } from "#ports/store.ts";
@@ -48,10 +48,12 @@ export function server<Params extends TObject, Query extends TObject, Body exten
     reply.hijack();
     doorway.answering.set(request.raw.socket, reply.raw);
     const beganMs = house.clock.monotonicMs();
-    const trace = traceOf(request.raw.headers["traceparent"], house.dice);
+    const { trace, span } = traceCall(request.raw.headers["traceparent"], route, house);
     const finish = (answer: Answer): void => {
       write(reply.raw, answer, trace, doorway.closing.aborted);
-      seen(answer.kind === "stream" ? 200 : answer.status, house.clock.monotonicMs() - beganMs);
+      const status = answer.kind === "stream" ? 200 : answer.status;
+      seen(status, house.clock.monotonicMs() - beganMs);
+      endCall(span, status);
     };
     steps(request, reply.raw, trace).then(finish, (fault: unknown) => {
       finish(answerToFault(fault, `${route.method} ${route.path}`, trace, house));
@@ -204,20 +206,20 @@ function pathOf(request: IncomingMessage): string {
   return mark === -1 ? url : url.slice(0, mark);
 }
 
-function goneSignal(response: ServerResponse, closing: AbortSignal): AbortSignal {
+/** Aborted when the caller has gone or the door closes. */
+export function goneSignal(response: ServerResponse, closing: AbortSignal): AbortSignal {
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  // A connection that closes behind a whole answer says nothing of the caller.
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
   return AbortSignal.any([gone.signal, closing]);
 }
 
 /** What the caller is told when something was thrown. Details of ours go to the log, never to the caller. */
 export function answerToFault(fault: unknown, where: string, trace: Trace, house: Pick<HttpHouse, "log">): Answer {
+  logFault(fault, where, trace, house);
   if (fault instanceof StoreFault) {
-    house.log.warn("The store could not do what a call asked for", {
-      code: fault.code,
-      route: where,
-      call: trace.callId,
-    });
     // An answer of the database may have been lost behind its commit.
     const kept =
       fault.code === "store.failed"
@@ -225,12 +227,26 @@ export function answerToFault(fault: unknown, where: string, trace: Trace, house
         : "nothing of this call was kept.";
     return refusal("store.unavailable", `The store cannot do this now (${fault.code}); ${kept}`);
   }
-  house.log.error("A call failed by a fault of ours", {
+  return refusal("internal", `Something went wrong on our side; the log tells more under ${trace.callId}.`);
+}
+
+/** For whoever is on call; tells what a fault is to the caller of any door. */
+export function logFault(
+  fault: unknown,
+  where: string,
+  { callId }: Trace,
+  { log }: Pick<HttpHouse, "log">,
+): "store.unavailable" | "internal" {
+  if (fault instanceof StoreFault) {
+    log.warn("The store could not do what a call asked for", { code: fault.code, route: where, call: callId });
+    return "store.unavailable";
+  }
+  log.error("A call failed by a fault of ours", {
     route: where,
-    call: trace.callId,
+    call: callId,
     error: fault instanceof Error ? (fault.stack ?? fault.message).slice(0, ERROR_CHARS_MAX) : typeof fault,
   });
-  return refusal("internal", `Something went wrong on our side; the log tells more under ${trace.callId}.`);
+  return "internal";
 }
 
 /** A stack's top is enough to find the line. */
@@ -268,7 +284,8 @@ export function write(
 /** Seconds; a commit takes one or two milliseconds, a page of messages some tens. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-function instruments(
+/** Counts and times the calls of one route. */
+export function instruments(
   { method, path }: { readonly method: string; readonly path: string },
   { meter }: Pick<HttpHouse, "meter">,
 ): (status: number, tookMs: number) => void {

@@ -1,4 +1,5 @@
 import type { Dice } from "#ports/dice.ts";
+import type { Span, Tracer } from "#ports/tracer.ts";
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
 
@@ -10,11 +11,43 @@ export type Trace = { readonly traceparent: string; readonly callId: string };
  * versions are read as version 00.
  */
 export function traceOf(header: string | string[] | undefined, dice: Dice): Trace {
-  if (typeof header === "string" && header.length <= 512 && TRACEPARENT.test(header)) {
-    const known = header.startsWith("00-") ? (header.length === 55 ? header : null) : `00${header.slice(2, 55)}`;
-    if (known !== null) return { traceparent: known, callId: dice.hex(8) };
-  }
+  const known = parseTraceparent(typeof header === "string" ? header : undefined);
+  if (known !== null) return { traceparent: known, callId: dice.hex(8) };
   const hex = dice.hex(24);
   const callId = hex.slice(32);
   return { traceparent: `00-${hex.slice(0, 32)}-${callId}-01`, callId };
+}
+
+/** As `traceOf`, with a span of our own for the call where traces are wanted: what follows from it points there. */
+export function traceCall(
+  header: string | string[] | undefined,
+  route: { readonly method: string; readonly path: string },
+  { dice, engine }: { readonly dice: Dice; readonly engine: { readonly parts: { readonly tracer?: Tracer } } },
+): { readonly trace: Trace; readonly span: Span | null } {
+  const { tracer } = engine.parts;
+  if (tracer === undefined) return { trace: traceOf(header, dice), span: null };
+  const span = tracer.begin({
+    name: `${route.method} ${route.path}`,
+    kind: "server",
+    parent: parseTraceparent(typeof header === "string" ? header : undefined),
+    links: [],
+    attributes: { "http.request.method": route.method, "http.route": route.path },
+  });
+  const { traceparent } = span;
+  return { trace: { traceparent, callId: traceparent.slice(36, 52) }, span };
+}
+
+/** Ends the span of a call; what is our fault is an error (semantic conventions, HTTP server). */
+export function endCall(span: Span | null, status: number): void {
+  span?.end({
+    attributes: { "http.response.status_code": status },
+    ...(status >= 500 ? { error: String(status) } : {}),
+  });
+}
+
+/** A traceparent in the form of version 00; null when it is malformed. */
+export function parseTraceparent(text: string | undefined): string | null {
+  if (text === undefined || text.length > 512 || !TRACEPARENT.test(text)) return null;
+  if (!text.startsWith("00-")) return `00${text.slice(2, 55)}`;
+  return text.length === 55 ? text : null;
 }

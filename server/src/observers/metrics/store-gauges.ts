@@ -61,7 +61,32 @@ export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
 
 async function lookAt(store: Store, nowMs: number): Promise<Look> {
   const [depths, journal, lags] = await Promise.all([store.depths(), store.journalBounds(), lagsOf(store, nowMs)]);
-  return { depths, lags, journal };
+  return { depths: withoutGenerations(depths), lags, journal };
+}
+
+/** A queue that was purged or made anew is the same series: `queue:orders/4f2a` is shown as `queue:orders`. */
+function withoutGenerations(depths: readonly QueueDepth[]): readonly QueueDepth[] {
+  const sums = new Map<string, QueueDepth>();
+  for (const depth of depths) {
+    const queue = depth.queue.replace(/^(queue:[^/]+)\/.*/, "$1");
+    const key = `${depth.lane} ${queue}`;
+    const sum = sums.get(key);
+    sums.set(key, sum === undefined ? { ...depth, queue } : added(sum, depth));
+  }
+  return [...sums.values()];
+}
+
+function added(sum: QueueDepth, depth: QueueDepth): QueueDepth {
+  const oldest = [sum.oldestReadyMs, depth.oldestReadyMs].filter((ms) => ms !== null);
+  return {
+    ...sum,
+    waiting: sum.waiting + depth.waiting,
+    ready: sum.ready + depth.ready,
+    held: sum.held + depth.held,
+    parked: sum.parked + depth.parked,
+    dead: sum.dead + depth.dead,
+    oldestReadyMs: oldest.length === 0 ? null : Math.min(...oldest),
+  };
 }
 
 /** Asks again only when the last answer is older than `LOOK_MS`, or has failed. */

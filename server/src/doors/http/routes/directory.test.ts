@@ -25,6 +25,10 @@ import { HeldDesk } from "#pipeline/held-desk.ts";
 import { Plans } from "#pipeline/plan.ts";
 import { silentLog } from "#ports/log.ts";
 import { silentMeter } from "#ports/meter.ts";
+import { openQueues } from "#queues/queues.ts";
+import { EventDesk } from "#rules/event-desk.ts";
+import { openRules } from "#rules/open-desk.ts";
+import { SchemaDesk } from "#schemas/schema-desk.ts";
 import { type GivenDirectory, givenDirectory } from "../../../../test/given-directory.ts";
 
 /** The door on a directory of its own; nothing can be sent through it. */
@@ -34,11 +38,16 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
   assert.ok(made.kind === "done");
   const unused = () => Promise.reject(new Error("not in this test"));
   const blobs = openMemoryBlobStore({ clock: given.clock });
+  const queues = openQueues(given.engine, given.secrets).desk;
   const house: HttpHouse = {
     ...given,
     nodes: soleNode({ id: "test", role: "all", version: "0.1.0" }, 0),
     held: new HeldDesk(given.engine, new Plans(given.store, blobs)),
     accept: { accept: unused },
+    events: new EventDesk(given.engine, given.secrets),
+    schemas: new SchemaDesk(given.engine),
+    queues,
+    rules: openRules({ engine: given.engine, secrets: given.secrets, queues, kinds: [], region: "us-east-1" }).desk,
     desk: { cancel: unused, resend: unused, archive: unused, output: unused, why: unused },
     blobs,
     dice: seededDice(7),
@@ -46,7 +55,13 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
     meter: silentMeter,
     started: () => true,
     metrics: { text: unused },
-    settings: { version: "test", publicUrl: "http://localhost", localTokenDigest: null, metricsNeedKey: false },
+    settings: {
+      version: "test",
+      publicUrl: "http://localhost",
+      localTokenDigest: null,
+      metricsNeedKey: false,
+      aws: { region: "us-east-1", publicUrl: null, anyKey: false },
+    },
   };
   const door = await openHttpDoor(house, { port: 0, host: "127.0.0.1" });
   return { ...given, door, key: made.value.secret };
@@ -276,7 +291,7 @@ describe("keys over HTTP", () => {
   test("work when made, are never shown again, and stop working when revoked", async () => {
     const made = await call("POST", "/admin/keys", { name: "reader", scopes: ["read"] });
     fits(ApiKeyMade, made.body);
-    const { id, key } = made.body as ApiKeyMade;
+    const { id, key = assert.fail("a bearer key is told") } = made.body as ApiKeyMade;
     assert.deepEqual([made.status, made.headers.get("cache-control")], [201, "no-store"]);
     const asReader = { authorization: `Bearer ${key}` };
     assert.equal((await call("GET", "/lists", undefined, asReader)).status, 200);

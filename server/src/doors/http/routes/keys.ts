@@ -1,6 +1,7 @@
 import { ApiKeyBody, ApiKeyMade, ApiKeys } from "@tidings/contract";
 import { Type } from "@tidings/contract";
 import type { Directory } from "#directory/directory.ts";
+import type { Key } from "#directory/keys.ts";
 import { json, NO_CONTENT } from "#doors/http/answer.ts";
 import { denied } from "#doors/http/commit-answer.ts";
 import { paging } from "#doors/http/cursor.ts";
@@ -16,14 +17,7 @@ export function registerKeys(routes: Routes, { keys }: Directory): void {
     summary: "All API keys, oldest first, revoked ones too; never their secrets",
     answers: { 200: { says: "The keys", body: ApiKeys } },
     handle: async () => {
-      const results = (await keys.list()).map(({ id, name, prefix, scopes, createdMs, revokedMs }) => ({
-        id,
-        name,
-        prefix,
-        scopes,
-        created: createdMs,
-        revoked: revokedMs,
-      }));
+      const results = (await keys.list()).map((key) => ({ ...shown(key), revoked: key.revokedMs }));
       return json(200, { paging: paging(null), results });
     },
   });
@@ -33,18 +27,19 @@ export function registerKeys(routes: Routes, { keys }: Directory): void {
     path: "/admin/keys",
     tag: "keys",
     scope: "full",
-    summary: "Make an API key; it is shown this once",
+    summary: "Make an API key, or a key pair for AWS' clients; its secret is shown this once",
     body: ApiKeyBody,
     answers: { 201: { says: "The key", body: ApiKeyMade } },
     handle: async (call) => {
-      const { name, scopes } = call.body;
+      const { name, scopes, aws } = call.body;
       const made = await keys.create(
-        { name, scopes: scopes ?? ["full"] },
+        { name: name ?? (aws === true ? "aws" : ""), scopes: scopes ?? ["full"], aws: aws === true },
         { once: null, traceparent: call.traceparent },
       );
       if (made.kind !== "done") return denied(call, made);
-      const { id, prefix, createdMs, secret } = made.value;
-      const body = { id, name, prefix, scopes: made.value.scopes, created: createdMs, key: secret };
+      const { secret, accessKeyId } = made.value;
+      const told = accessKeyId === null ? { key: secret } : { access_key_id: accessKeyId, secret_access_key: secret };
+      const body: ApiKeyMade = { ...shown(made.value), ...told };
       return json(201, body, { "cache-control": "no-store" });
     },
   });
@@ -63,4 +58,8 @@ export function registerKeys(routes: Routes, { keys }: Directory): void {
       return revoked.kind === "done" ? NO_CONTENT : denied(call, revoked);
     },
   });
+}
+
+function shown({ id, name, prefix, scopes, createdMs, aws }: Key) {
+  return { id, name, prefix, scopes: [...scopes], created: createdMs, ...(aws === true ? { aws } : {}) };
 }

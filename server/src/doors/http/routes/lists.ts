@@ -10,7 +10,7 @@ import {
   SubscriptionsBody,
 } from "@tidings/contract";
 import { Type } from "@tidings/contract";
-import type { Changed, Origin } from "#directory/change.ts";
+import type { Changed, Origin } from "#engine/change.ts";
 import type { Directory } from "#directory/directory.ts";
 import { IMPORT_ROWS_MAX } from "#directory/import.ts";
 import type { MailList as KeptList } from "#directory/lists.ts";

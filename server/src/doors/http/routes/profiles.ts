@@ -8,7 +8,7 @@ import {
   Success,
 } from "@tidings/contract";
 import { Type } from "@tidings/contract";
-import type { Changed } from "#directory/change.ts";
+import type { Changed } from "#engine/change.ts";
 import type { Directory } from "#directory/directory.ts";
 import { type Answer, json, NO_CONTENT, type TextAnswer, unknownThing } from "#doors/http/answer.ts";
 import { denied, originOf } from "#doors/http/commit-answer.ts";

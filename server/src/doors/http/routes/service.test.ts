@@ -60,7 +60,13 @@ test("the numbers count each answer by route and status", async () => {
 
 test("the numbers can ask for a key", async () => {
   await using given = await givenHouse({
-    settings: { version: "0", publicUrl: "http://x", localTokenDigest: null, metricsNeedKey: true },
+    settings: {
+      version: "0",
+      publicUrl: "http://x",
+      localTokenDigest: null,
+      metricsNeedKey: true,
+      aws: { region: "us-east-1", publicUrl: null, anyKey: false },
+    },
   });
   assert.equal((await given.app.inject("/metrics")).statusCode, 401);
   assert.equal((await given.app.inject({ url: "/metrics", headers: AUTH })).statusCode, 200);
