@@ -49,6 +49,8 @@ export type ReceivedMessage = {
   /** Null on standard queues. */
   readonly sequence: string | null;
   readonly traceHeader: string | null;
+  /** W3C trace context of the call, or of the event, that brought it. */
+  readonly traceparent: string | null;
   /** The queue's name from which it came into this dead-letter queue; null: it was sent here. */
   readonly deadLetterSource: string | null;
 };

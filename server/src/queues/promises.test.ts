@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import * as fc from "fast-check";
 import { ManualClock } from "#drivers/memory/manual-clock.ts";
 import { openMemoryStore } from "#drivers/memory/store.ts";
+import { openPostgresStore } from "#drivers/postgres/open.ts";
 import { openSqliteStore } from "#drivers/sqlite/open.ts";
 import type { ReceivedMessage } from "#queues/message.ts";
 import { done, inMemory, QueueBench, type StorePlace } from "../../test/given-queues.ts";
+import { Answers } from "../../test/support/answers.ts";
+import { type TestDatabase, testDatabase } from "../../test/support/test-database.ts";
 
 /** What somebody does to a queue, or what happens to the process. */
 type Act =
@@ -206,8 +209,15 @@ class Witness {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "tidings-queues-"));
-after(() => rmSync(folder, { recursive: true }));
-let files = 0;
+let database: TestDatabase;
+before(async () => {
+  database = await testDatabase();
+});
+after(async () => {
+  rmSync(folder, { recursive: true });
+  await database[Symbol.asyncDispose]();
+});
+let places = 0;
 
 /** In the calling thread, so that it keeps to the test's time. */
 async function inFile(clock: ManualClock, path: string): Promise<StorePlace> {
@@ -219,12 +229,25 @@ async function inFile(clock: ManualClock, path: string): Promise<StorePlace> {
   return { store, again };
 }
 
-const PLACES: Readonly<Record<string, (clock: ManualClock) => Promise<StorePlace>>> = {
-  "in memory": async (clock) => inMemory(openMemoryStore({ clock })),
-  "in SQLite": (clock) => inFile(clock, join(folder, `${(files += 1)}.db`)),
+async function inSchema(clock: ManualClock, schema: string): Promise<StorePlace> {
+  const opened = await openPostgresStore({ url: database.url, clock, schema, connectionsMax: 4 });
+  const answers = new Answers(opened);
+  const again = async () => {
+    await opened[Symbol.asyncDispose]();
+    return await inSchema(clock, schema);
+  };
+  return { store: answers.store, again, answered: () => answers.all() };
+}
+
+type Place = { readonly open: (clock: ManualClock) => Promise<StorePlace>; readonly runs: number };
+
+const PLACES: Readonly<Record<string, Place>> = {
+  "in memory": { open: async (clock) => inMemory(openMemoryStore({ clock })), runs: 150 },
+  "in SQLite": { open: (clock) => inFile(clock, join(folder, `${(places += 1)}.db`)), runs: 30 },
+  "on Postgres": { open: (clock) => inSchema(clock, database.schema(`queues${(places += 1)}`)), runs: 12 },
 };
 
-for (const [where, open] of Object.entries(PLACES)) {
+for (const [where, { open, runs }] of Object.entries(PLACES)) {
   for (const queue of ["q", "q.fifo"]) {
     test(`every message of ${queue} ${where} is received until it is deleted or dead, once at a time and in order, through any crash`, async () => {
       await fc.assert(
@@ -240,7 +263,7 @@ for (const [where, open] of Object.entries(PLACES)) {
           await bench.wait(bench.engine.stop(0));
           await bench.store[Symbol.asyncDispose]();
         }),
-        { numRuns: where === "in memory" ? 150 : 30 },
+        { numRuns: runs },
       );
     });
   }

@@ -124,6 +124,11 @@ export function storeQueueOf({ name, generation }: Pick<Queue, "name" | "generat
   return `${STORE_QUEUE_PREFIX}${name}/${generation}`;
 }
 
+/** A store queue's name as figures show it, the same for ever: `queue:orders`. */
+export function withoutGeneration(storeQueue: string): string {
+  return storeQueue.slice(0, storeQueue.lastIndexOf("/"));
+}
+
 /** Every store queue that holds messages of a queue begins so. */
 export const STORE_QUEUE_PREFIX = "queue:";
 

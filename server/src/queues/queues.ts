@@ -8,6 +8,7 @@ import { FirstReceives } from "#queues/first-receives.ts";
 import type { QueueHouse } from "#queues/house.ts";
 import { moveStage } from "#queues/move-stage.ts";
 import { Moving } from "#queues/moving.ts";
+import { withoutGeneration } from "#queues/queue.ts";
 import { Receipts } from "#queues/receipt.ts";
 import { Receiving } from "#queues/receiving.ts";
 import { Returning } from "#queues/returning.ts";
@@ -25,6 +26,7 @@ export type Queues = {
 /** Opens the queues on an engine, and gives it the stage that moves dead letters. */
 export function openQueues(engine: Engine, secrets: Secrets): Queues {
   const counts = new Counts(engine);
+  gaugeReceivers(engine);
   const house: QueueHouse = {
     engine,
     secrets,
@@ -39,9 +41,15 @@ export function openQueues(engine: Engine, secrets: Secrets): Queues {
   return { desk: deskOf(house), keep: (leads) => keepQueues(engine, leads) };
 }
 
+function gaugeReceivers({ parts: { meter }, lending }: Engine): void {
+  meter.gauge("tidings_queue_receivers", "Receives that wait for a message to come (long polls).", () =>
+    [...lending.waitingBy(withoutGeneration)].map(([queue, value]) => ({ labels: { queue }, value })),
+  );
+}
+
 function deskOf(house: QueueHouse): QueueDesk {
   const { catalog, counts } = house;
-  const definitions = new Definitions(house.engine);
+  const definitions = new Definitions(house.engine, (name) => catalog.forget(name));
   const sending = new Sending(house);
   const receiving = new Receiving(house);
   const returning = new Returning(house);

@@ -163,6 +163,7 @@ export class Receiving {
       dedupId: payload.dedup ?? null,
       sequence: isFifo(queue) ? String(job.turn) : null,
       traceHeader: payload.trace ?? null,
+      traceparent: job.traceparent,
       deadLetterSource: payload.source ?? null,
     };
   }

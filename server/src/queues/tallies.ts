@@ -1,28 +1,22 @@
-import type { Counter, Meter } from "#ports/meter.ts";
+import { CountersByName, type Meter } from "#ports/meter.ts";
 
 /** What happened to messages of a queue. */
 export type Happening = "sent" | "received" | "deleted" | "dead_lettered" | "expired" | "moved";
 
-/** Counts messages by queue and what happened to them. */
+/** Counts messages by queue and what happened to them, for as many queues as have series of their own. */
 export class Tallies {
-  readonly #meter: Meter;
-  readonly #counters = new Map<string, Counter>();
+  readonly #counters: CountersByName<Happening>;
 
   constructor(meter: Meter) {
-    this.#meter = meter;
+    this.#counters = new CountersByName((queue, happened) =>
+      meter.counter("tidings_queue_messages_total", "Messages of queues by what happened to them.", {
+        queue: `queue:${queue}`,
+        happened,
+      }),
+    );
   }
 
   add(queue: string, happened: Happening, messages: number): void {
-    if (messages === 0) return;
-    const key = `${happened} ${queue}`;
-    let counter = this.#counters.get(key);
-    if (counter === undefined) {
-      counter = this.#meter.counter("tidings_queue_messages_total", "Messages of queues by what happened to them.", {
-        queue: `queue:${queue}`,
-        happened,
-      });
-      this.#counters.set(key, counter);
-    }
-    counter.add(messages);
+    if (messages > 0) this.#counters.add(queue, happened, messages);
   }
 }

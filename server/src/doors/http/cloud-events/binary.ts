@@ -61,14 +61,13 @@ const TEXT_TYPE = /^(?:text\/|[^;]*[/+](?:xml|yaml|javascript|csv|x-www-form-url
 const OTHER_CHARSET = /;\s*charset="?(?!utf-?8|us-ascii)/i;
 
 /**
- * A header's value as HTTP Binding §3.1.3.2 has it: quotes undone, then one round of percent-decoding. UTF-8 that somebody
- * sent as it is, which Node shows byte by byte, is taken too; null when it makes no text.
+ * A header's value as HTTP Binding §3.1.3.2 has it: quotes undone, then one round of percent-decoding. What somebody sent
+ * as it is, which Node shows byte by byte, is taken too; null when it makes no text.
  */
 export function decodeHeader(value: string): string | null {
   const bare = QUOTED.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, "$1") : value;
   if (PLAIN.test(bare)) return bare;
-  const text = ASCII.test(bare) ? bare : rawUtf8(bare);
-  if (text === null) return null;
+  const text = ASCII.test(bare) ? bare : rawText(bare);
   try {
     // A percent sign that begins no octet stands for itself.
     return decodeURIComponent(text.replaceAll(/%(?![0-9A-Fa-f]{2})/g, "%25"));
@@ -82,7 +81,8 @@ const PLAIN = /^[ !"#$&-~]*$/;
 const ASCII = /^[ -~\t]*$/;
 const QUOTED = /^".*"$/;
 
-function rawUtf8(value: string): string | null {
+/** UTF-8, else ISO 8859-1, in which HTTP clients such as Node's send a header that nobody encoded (RFC 9110 §5.5). */
+function rawText(value: string): string {
   const bytes = Buffer.from(value, "latin1");
-  return isUtf8(bytes) ? bytes.toString("utf8") : null;
+  return isUtf8(bytes) ? bytes.toString("utf8") : value;
 }
