@@ -50,10 +50,35 @@ export class Caller {
     if (headEnd < 0) return;
     const head = this.#heard.slice(0, headEnd);
     const length = /content-length: (\d+)/i.exec(head)?.[1];
-    if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`);
+    if (length === undefined) {
+      this.#readChunked(head, headEnd + 4);
+      return;
+    }
     const end = headEnd + 4 + Number(length);
     if (this.#heard.length < end) return;
-    const body = this.#heard.slice(headEnd + 4, end);
+    this.#answer(head, this.#heard.slice(headEnd + 4, end), end);
+  }
+
+  /** RFC 9112 §7.1, without trailers: as servers answer that do not know beforehand how much they will say. */
+  #readChunked(head: string, from: number): void {
+    if (!/transfer-encoding: chunked/i.test(head)) throw new Error(`an answer without Content-Length: ${head}`);
+    let body = "";
+    for (let at = from; ; ) {
+      const lineEnd = this.#heard.indexOf("\r\n", at);
+      if (lineEnd < 0) return;
+      const size = Number.parseInt(this.#heard.slice(at, lineEnd), 16);
+      const end = lineEnd + 2 + size + 2;
+      if (!(this.#heard.length >= end)) return;
+      if (size === 0) {
+        this.#answer(head, body, end);
+        return;
+      }
+      body += this.#heard.slice(lineEnd + 2, end - 2);
+      at = end;
+    }
+  }
+
+  #answer(head: string, body: string, end: number): void {
     this.#heard = this.#heard.slice(end);
     const call = this.#call;
     this.#call = null;

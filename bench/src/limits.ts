@@ -24,11 +24,11 @@ const HTTP_CALLS = 20_000;
 
 export async function measureLimits(): Promise<Limits> {
   const fsyncMs = measureFsync();
+  const echoMs = await measureEcho();
   const child = start([scriptFile("bare-http.ts")]);
   await using parts = new AsyncDisposableStack();
   parts.defer(() => child.end());
-  const { port, echoPort } = (await child.hear()) as { port: number; echoPort: number };
-  const echoMs = await measureEcho(echoPort);
+  const { port } = (await child.hear()) as { port: number };
   await using load = startLoad();
   const job = { host: "127.0.0.1", port, path: "/send", key: "none", connections: CONNECTIONS, gapMs: 0 };
   await load.run({ ...job, burst: "warm", sends: HTTP_CALLS / 4 });
@@ -42,7 +42,7 @@ export async function measureLimits(): Promise<Limits> {
   };
 }
 
-function measureFsync(): Spread {
+export function measureFsync(): Spread {
   const file = openSync(join(workFolder(), "append"), "a");
   const block = Buffer.alloc(4096, 1);
   const took = Array.from({ length: FSYNCS }, () => {
@@ -55,7 +55,11 @@ function measureFsync(): Spread {
   return spread(took);
 }
 
-async function measureEcho(port: number): Promise<Spread> {
+export async function measureEcho(): Promise<Spread> {
+  const child = start([scriptFile("bare-http.ts")]);
+  await using parts = new AsyncDisposableStack();
+  parts.defer(() => child.end());
+  const { echoPort: port } = (await child.hear()) as { echoPort: number };
   const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
   const took: number[] = [];
   for (let i = 0; i < ECHOES; i++) {

@@ -236,12 +236,51 @@ export const ConsumerReport = Type.Object(
         updated: EpochMs,
         lagEvents: Type.Integer({ description: "Events it has not seen yet; counting stops at 100 000" }),
         lagMs: Type.Integer({ description: "Age of the oldest event it has not seen (the iterator age)" }),
+        state: Type.Union(
+          [Type.Literal("working"), Type.Literal("free"), Type.Literal("parked"), Type.Literal("gone")],
+          {
+            description:
+              "Whether a worker holds the partition; `free`: none does; `parked`: held back by a restore; `gone`: no node runs this reader",
+          },
+        ),
+        failing: Type.Union(
+          [
+            Type.Object({
+              position: Type.Integer({ description: "The event that fails, or the first of the batch" }),
+              attempts: Type.Integer(),
+            }),
+            Type.Null(),
+          ],
+          { description: "What it cannot handle and tries again; null: nothing" },
+        ),
+        dead: Type.Integer({ description: "Dead letters of the whole reader" }),
       }),
     ),
   },
   { title: "ConsumerReport" },
 );
 export type ConsumerReport = Static<typeof ConsumerReport>;
+
+export const RuleReport = Type.Object(
+  {
+    since: EpochMs,
+    rules: Type.Array(
+      Type.Object({
+        bus: Type.String(),
+        name: Type.String(),
+        waiting: Type.Integer({ description: "Deliveries that are not done yet; counting stops at 10 000" }),
+        oldest: Type.Union([EpochMs, Type.Null()], { description: "Since when the oldest of them waits" }),
+        dead: Type.Integer({ description: "Deliveries that became dead letters here; counting stops at 100" }),
+        matched: Type.Integer({ description: "Events; this and what follows: on the node that answers, `since`" }),
+        delivered: Type.Integer(),
+        retried: Type.Integer({ description: "Tries that failed and are repeated" }),
+        failed: Type.Integer({ description: "Deliveries that were given up" }),
+      }),
+    ),
+  },
+  { title: "RuleReport", description: "Rules that have something to show, by bus and name" },
+);
+export type RuleReport = Static<typeof RuleReport>;
 
 export const Health = Type.Object({ status: Type.String(), version: Type.String() }, { title: "Health" });
 export const Readiness = Type.Object(

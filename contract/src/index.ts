@@ -12,3 +12,4 @@ export * from "./rules.ts";
 export * from "./send.ts";
 export * from "./shared.ts";
 export * from "./suppressions.ts";
+export * from "./webhooks.ts";

@@ -59,6 +59,18 @@ export const QueueCounts = Type.Object(
 );
 export type QueueCounts = Static<typeof QueueCounts>;
 
+const QueueTally = Type.Object(
+  {
+    sent: Type.Integer(),
+    received: Type.Integer(),
+    deleted: Type.Integer(),
+    dead_lettered: Type.Integer({ description: "Received too often, and moved" }),
+    expired: Type.Integer({ description: "Older than `retention_ms`" }),
+    moved: Type.Integer({ description: "Moved back by a redrive" }),
+  },
+  { title: "QueueTally", description: "Messages by what happened to them on the node that answers, since it started" },
+);
+
 export const Queue = Type.Object(
   {
     name: Type.String(),
@@ -69,6 +81,7 @@ export const Queue = Type.Object(
     fifo: Type.Union([Fifo, Type.Null()], { description: "Null: a standard queue" }),
     tags: Type.Record(Type.String(), Type.String()),
     counts: QueueCounts,
+    tally: QueueTally,
   },
   { title: "Queue" },
 );

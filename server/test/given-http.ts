@@ -24,8 +24,11 @@ import { SchemaDesk } from "#schemas/schema-desk.ts";
 import { openQueues } from "#queues/queues.ts";
 import { sendReader } from "#app/read-send.ts";
 import { EventDesk } from "#rules/event-desk.ts";
-import { openRules } from "#rules/open-desk.ts";
+import { type OpenRules, openRules } from "#rules/open-desk.ts";
 import { sendTarget } from "#rules/targets/send.ts";
+import { messageShower } from "#doors/http/message-view.ts";
+import { openWebCaller } from "#providers/webhook/web-caller.ts";
+import { openWebhooks } from "#webhooks/open.ts";
 
 /** Keys that open a given door. */
 export const FULL_KEY = "tk_full_0123456789";
@@ -80,11 +83,19 @@ export async function givenHouse(given: Given = {}) {
         });
   const schemas = new SchemaDesk(engine);
   const queues = openQueues(engine, secrets);
-  const rules = openRules({
+  const caller = openWebCaller({ clock });
+  const webhooks = openWebhooks({
+    engine,
+    secrets,
+    caller,
+    showMessage: messageShower(store),
+    rules: () => rules.desk,
+  });
+  const rules: OpenRules = openRules({
     engine,
     secrets,
     queues: queues.desk,
-    kinds: [sendTarget(pipeline.accept, sendReader(), clock)],
+    kinds: [sendTarget(pipeline.accept, sendReader(), clock), webhooks.target],
     region: "us-east-1",
   });
   await engine.start();
@@ -103,6 +114,7 @@ export async function givenHouse(given: Given = {}) {
     schemas,
     queues: queues.desk,
     rules: rules.desk,
+    webhooks: webhooks.desk,
     blobs,
     started: () => true,
     settings: {
@@ -139,6 +151,7 @@ export async function givenHouse(given: Given = {}) {
     [Symbol.asyncDispose]: async () => {
       await close();
       await engine.stop(0);
+      await caller[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
   };

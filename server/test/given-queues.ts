@@ -15,7 +15,12 @@ import type { Store } from "#ports/store.ts";
 export const NOBODY_GOES = new AbortController().signal;
 
 /** Where the queues lie, and how the store comes back when its process has ended. */
-export type StorePlace = { readonly store: Store; readonly again: () => Promise<StorePlace> };
+export type StorePlace = {
+  readonly store: Store;
+  readonly again: () => Promise<StorePlace>;
+  /** Of a store whose answers come from outside: waits for all that it was asked; false when that was nothing. */
+  readonly answered?: () => Promise<boolean>;
+};
 
 export function inMemory(store: MemoryStore): StorePlace {
   return { store, again: async () => inMemory(store.crash()) };
@@ -58,10 +63,12 @@ export class QueueBench {
   }
 
   async quiet(): Promise<void> {
-    for (let turn = 0; turn < 150; turn += 1) {
-      this.clock.advance(0);
-      await Promise.resolve();
-    }
+    do {
+      for (let turn = 0; turn < 150; turn += 1) {
+        this.clock.advance(0);
+        await Promise.resolve();
+      }
+    } while ((await this.#place.answered?.()) === true);
   }
 
   async pass(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { Database, statement } from "../../../server/src/drivers/postgres/connection.ts";
-import { jobSql } from "../../../server/src/drivers/postgres/jobs.ts";
+import { jobSql } from "../../../server/src/drivers/postgres/job-sql.ts";
 import { journalSql } from "../../../server/src/drivers/postgres/read-journal.ts";
 import { messagePageSql } from "../../../server/src/drivers/postgres/read-messages.ts";
 import { writeSql } from "../../../server/src/drivers/postgres/write-sql.ts";

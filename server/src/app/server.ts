@@ -32,8 +32,11 @@ import { EventJudge } from "#schemas/judge.ts";
 import { SchemaDesk } from "#schemas/schema-desk.ts";
 import { openQueues } from "#queues/queues.ts";
 import { EventDesk } from "#rules/event-desk.ts";
-import { openRules } from "#rules/open-desk.ts";
+import { type OpenRules, openRules } from "#rules/open-desk.ts";
 import { sendTarget } from "#rules/targets/send.ts";
+import { lazyWebCaller } from "#providers/webhook/lazy-web-caller.ts";
+import { openWebhooks } from "#webhooks/open.ts";
+import { messageShower } from "#doors/http/message-view.ts";
 
 export type RunningServer = {
   readonly url: string;
@@ -123,11 +126,18 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   const schemas = new SchemaDesk(engine);
   const events = new EventDesk(engine, secrets, new EventJudge(engine, schemas));
   const queues = openQueues(engine, secrets);
-  const rules = openRules({
+  const webhooks = openWebhooks({
+    engine,
+    secrets,
+    caller: parts.use(lazyWebCaller({ clock })),
+    showMessage: messageShower(store),
+    rules: () => rules.desk,
+  });
+  const rules: OpenRules = openRules({
     engine,
     secrets,
     queues: queues.desk,
-    kinds: [sendTarget(pipeline.accept, sendReader(), clock)],
+    kinds: [sendTarget(pipeline.accept, sendReader(), clock), webhooks.target],
     region: settings.awsRegion,
   });
   // If a later step of opening fails, the engine must not go on behind our back.
@@ -148,6 +158,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     events.quarantine.trimAlways(leads),
     queues.keep(leads),
     rules.keep(leads),
+    webhooks.keep(leads),
   ]);
 
   const door = await openHttpDoor(
@@ -162,6 +173,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       schemas,
       queues: queues.desk,
       rules: rules.desk,
+      webhooks: webhooks.desk,
       blobs,
       clock,
       dice,

@@ -65,8 +65,18 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       summary: "say which events are given to whom",
       load: async () => ({ build: (await import("#cli/commands/rules.ts")).rulesCommand }),
     },
+    {
+      name: "webhooks",
+      summary: "call an endpoint about what happens, and deliver again",
+      load: async () => ({ build: (await import("#cli/commands/webhooks.ts")).webhooksCommand }),
+    },
   ],
   Look: [
+    {
+      name: "status",
+      summary: "the whole house on one screen, and what needs you",
+      load: async () => ({ build: (await import("#cli/commands/status.ts")).statusCommand }),
+    },
     {
       name: "why",
       summary: "did they get it, and if not, why not?",
@@ -81,6 +91,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       name: "tail",
       summary: "follow events as they happen",
       load: async () => ({ build: (await import("#cli/commands/tail.ts")).tailCommand }),
+    },
+    {
+      name: "consumers",
+      summary: "who reads the journal, and how far behind",
+      load: async () => ({ build: (await import("#cli/commands/consumers.ts")).consumersCommand }),
     },
     {
       name: "mailbox",

@@ -16,6 +16,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   schemas: ["list", "show", "put", "check", "on", "off", "remove", "policy", "quarantine", "types"],
   queues: ["list", "create", "show", "send", "redrive", "purge", "delete"],
   rules: ["apply", "put", "test"],
+  webhooks: ["create", "rotate", "deliveries", "replay", "test"],
 };
 const HELPS = [
   [],

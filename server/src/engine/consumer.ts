@@ -13,6 +13,7 @@
  * failing event holds up its own keys only.
  */
 import type { DraftEffects } from "#engine/draft.ts";
+import { countUpTo, type Tally, tallyOf } from "#engine/consumer-tally.ts";
 import type { Engine } from "#engine/engine.ts";
 import { errorText } from "#engine/error-text.ts";
 import { LOOK_AGAIN_MS } from "#engine/limits.ts";
@@ -143,15 +144,23 @@ async function firstCheckpoints(
 export const RETIRED: Position = Number.MAX_SAFE_INTEGER;
 
 /** What is remembered in a partition's job between failures. */
-type Failing = { readonly position: Position; readonly attempts: number };
+export type Failing = { readonly position: Position; readonly attempts: number };
+
+/** What a partition's job remembers; null: nothing fails. */
+export function failingOf({ payload }: Pick<Job, "payload">): Failing | null {
+  // Only a partition writes it.
+  return payload === "" ? null : (JSON.parse(payload) as Failing);
+}
 
 class ConsumerStage {
   readonly #engine: Engine;
   readonly #consumer: Consumer;
+  readonly #tally: Tally;
 
   constructor(engine: Engine, consumer: Consumer) {
     this.#engine = engine;
     this.#consumer = consumer;
+    this.#tally = tallyOf(engine.parts.meter, consumer.name);
   }
 
   get stage(): Stage<never> {
@@ -183,7 +192,7 @@ class ConsumerStage {
     const checkpoints = await this.#engine.parts.store.checkpoints(this.#consumer.name);
     const position = checkpoints.find(({ partition }) => partition === index)?.position ?? 0;
     await this.#consumer.begin?.(index, position);
-    const partition = new Partition(this.#engine, this.#consumer, index, job, context, position);
+    const partition = new Partition(this.#engine, this.#consumer, this.#tally, { index, job, context, position });
     if ((await partition.run()) === "stopped") await context.finish(job, { kind: "release" });
   }
 
@@ -219,19 +228,21 @@ class Partition {
   readonly #index: number;
   readonly #job: Job;
   readonly #context: StageContext;
+  readonly #tally: Tally;
   #position: Position;
   #committed: Position;
   #failing: Failing | null;
 
-  constructor(engine: Engine, consumer: Consumer, index: number, job: Job, context: StageContext, position: Position) {
+  constructor(engine: Engine, consumer: Consumer, tally: Tally, { index, job, context, position }: Place) {
     this.#engine = engine;
     this.#consumer = consumer;
+    this.#tally = tally;
     this.#index = index;
     this.#job = job;
     this.#context = context;
     this.#position = position;
     this.#committed = position;
-    this.#failing = job.payload === "" ? null : (JSON.parse(job.payload) as Failing);
+    this.#failing = failingOf(job);
   }
 
   async run(): Promise<"stopped" | "lost"> {
@@ -310,11 +321,14 @@ class Partition {
     } catch (thrown) {
       const error = errorText(thrown);
       span?.end({ error });
+      this.#tally.failures.add(1);
       return { kind: "failed", error };
     }
     this.#failing = null;
     const done = "upTo" in handled ? handled : { upTo, effects: handled };
-    return { kind: await this.#commit(done.effects, done.upTo) };
+    const kind = await this.#commit(done.effects, done.upTo);
+    if (kind === "committed") this.#tally.handled.add(countUpTo(events, done.upTo));
+    return { kind };
   }
 
   #trace(events: readonly RecordedEvent[]): Span | null {
@@ -347,7 +361,7 @@ class Partition {
     return attempts >= attemptsMax || (ageMaxMs !== null && this.#engine.parts.clock.nowMs() - oldestMs > ageMaxMs);
   }
 
-  #bury(
+  async #bury(
     events: readonly RecordedEvent[],
     upTo: Position,
     error: string,
@@ -356,7 +370,9 @@ class Partition {
     const deadMs = this.#engine.parts.clock.nowMs();
     const buried = events.map((event) => deadEvent(this.#consumer.name, event, { error, attempts, deadMs }));
     this.#failing = null;
-    return this.#commit({ buried }, upTo);
+    const result = await this.#commit({ buried }, upTo);
+    if (result === "committed") this.#tally.buried.add(events.length);
+    return result;
   }
 
   async #commit(effects: DraftEffects, position: Position): Promise<"committed" | "lost"> {
@@ -384,6 +400,14 @@ class Partition {
   }
 }
 
+/** Where a worker works, and from which event on. */
+type Place = {
+  readonly index: number;
+  readonly job: Job;
+  readonly context: StageContext;
+  readonly position: Position;
+};
+
 /** An event as a dead letter of a consumer; whoever re-drives it has it handled again, out of order. */
 export function deadEvent(
   consumer: string,
@@ -409,7 +433,8 @@ export function partitionKey(consumer: Pick<Consumer, "name" | "partitions">, in
   return `${queueOf(consumer)}/${index}/${consumer.partitions}`;
 }
 
-function queueOf(consumer: Pick<Consumer, "name">): string {
+/** The store's queue of a reader: its partitions, and its dead letters. */
+export function queueOf(consumer: Pick<Consumer, "name">): string {
   return `consumer:${consumer.name}`;
 }
 

@@ -142,6 +142,16 @@ export class Lending {
     return sum;
   }
 
+  /** The same for each queue where somebody stands, under the name that `nameOf` gives it. */
+  waitingBy(nameOf: (queue: string) => string): ReadonlyMap<string, number> {
+    const sums = new Map<string, number>();
+    for (const { queue, takers } of this.#lines.values()) {
+      const name = nameOf(queue);
+      sums.set(name, (sums.get(name) ?? 0) + takers.size);
+    }
+    return sums;
+  }
+
   /** After the signal has aborted: resolves when nothing is under way. */
   async drained(): Promise<void> {
     await this.#round;

@@ -21,3 +21,41 @@ export const silentMeter: Meter = {
   histogram: () => ({ observe() {} }),
   gauge() {},
 };
+
+/** Names from the data that have series of their own: more than this would eat the memory of whoever gathers them. */
+export const NAMES_MAX = 1_000;
+/** By what the rest goes, all together. No queue, rule or webhook can be called so. */
+export const OTHERS = "(others)";
+
+/**
+ * Counters by a name that comes from the data, such as a rule's: the first `NAMES_MAX` names that are counted have their
+ * own, all others share those of `OTHERS`. Sums over all names stay right.
+ */
+export class CountersByName<Kind extends string> {
+  readonly #make: (name: string, kind: Kind) => Counter;
+  readonly #byName = new Map<string, Partial<Record<Kind, { readonly counter: Counter; sum: number }>>>();
+
+  /** @param make is called once for each name and kind. */
+  constructor(make: (name: string, kind: Kind) => Counter) {
+    this.#make = make;
+  }
+
+  add(name: string, kind: Kind, n: number): void {
+    const shown = this.#byName.has(name) || this.#byName.size < NAMES_MAX ? name : OTHERS;
+    let counters = this.#byName.get(shown);
+    if (counters === undefined) this.#byName.set(shown, (counters = {}));
+    const one = (counters[kind] ??= { counter: this.#make(shown, kind), sum: 0 });
+    one.counter.add(n);
+    one.sum += n;
+  }
+
+  /** How often it was counted for a name; also 0 when it was counted for `OTHERS`. */
+  sum(name: string, kind: Kind): number {
+    return this.#byName.get(name)?.[kind]?.sum ?? 0;
+  }
+
+  /** Names that were counted, `OTHERS` left out. */
+  names(): readonly string[] {
+    return [...this.#byName.keys()].filter((name) => name !== OTHERS);
+  }
+}

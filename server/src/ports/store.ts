@@ -91,6 +91,8 @@ export interface Store extends AsyncDisposable {
   once(keys: readonly string[]): Promise<readonly (OnceRecord | null)[]>;
   /** Living jobs by key: what is waiting, when it is due, whether somebody holds it. */
   jobs(keys: readonly string[]): Promise<readonly (JobState | null)[]>;
+  /** Living jobs whose keys lie in a range, by code points. */
+  jobsWithin(range: JobRange): Promise<JobSum>;
   /** What is parked, by queue and lane, with the first and last times. Walks all that is parked. */
   parked(): Promise<readonly ParkedSum[]>;
   /** Parked jobs behind a place, by queue, lane (transactional first) and key, in code point order. */
@@ -305,6 +307,18 @@ export type QueueDepth = {
   readonly dead: number;
   /** When the oldest of those that count as ready was enqueued; null if there is none. */
   readonly oldestReadyMs: number | null;
+};
+
+/** From a key on, itself included, and before another one; counting stops at `atMost`. */
+export type JobRange = { readonly from: string; readonly before: string; readonly atMost: number };
+
+/** Of the jobs that were counted. */
+export type JobSum = {
+  readonly jobs: number;
+  /** Null when there is none. */
+  readonly firstKey: string | null;
+  /** When the oldest of them was enqueued; null when there is none. */
+  readonly oldestMs: number | null;
 };
 
 export type ParkedAsk = { readonly after: ParkedPlace | null; readonly limit: number };

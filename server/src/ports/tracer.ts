@@ -22,8 +22,8 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 export interface Span {
   /** By which others continue it or point at it. */
   readonly traceparent: string;
-  /** Once. `error` in a few words when what was tried failed. */
-  end(result?: { readonly error?: string; readonly attributes?: SpanAttributes }): void;
+  /** Once. `error` in a few words when what was tried failed; `name` where only now it is known what it was. */
+  end(result?: { readonly error?: string; readonly attributes?: SpanAttributes; readonly name?: string }): void;
 }
 
 /** A span of a worker on jobs or events that came over a queue of ours. Only what says that it is sampled is traced. */

@@ -36,6 +36,8 @@ export type WebAnswer =
     }
   /** It did not answer: not reached, silent, hung up. */
   | { readonly kind: "failed"; readonly reason: string; readonly tookMs: number }
+  /** Taken back before anything of it was sent: it says nothing about the endpoint, and is no try. */
+  | { readonly kind: "withdrawn"; readonly reason: string; readonly tookMs: number }
   /** Never called: the URL is not one, or leads inside. */
   | { readonly kind: "forbidden"; readonly reason: string };
 

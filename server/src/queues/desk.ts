@@ -3,6 +3,7 @@ import type { QueueFault } from "#queues/fault.ts";
 import type { NewQueueMessage, ReceivedMessage, SentMessage } from "#queues/message.ts";
 import type { Move, MoveAsk } from "#queues/move.ts";
 import type { Queue, QueueAttributesAsk, QueueCounts } from "#queues/queue.ts";
+import type { Happening } from "#queues/tallies.ts";
 
 /**
  * Everything that can be done with queues; the semantics are those of SQS, the words are ours. Whoever asks for a queue
@@ -39,6 +40,8 @@ export interface QueueDesk {
   ): Promise<Done<{ readonly queues: readonly Queue[]; readonly next: string | null }>>;
   /** At most about a second old. */
   counts(name: string): Promise<Done<{ readonly counts: QueueCounts }>>;
+  /** What happened to messages of a queue in this process, since it started. */
+  tally(name: string): Readonly<Record<Happening, number>>;
 
   /** Resolves when it is durable. */
   send(name: string, message: NewQueueMessage): Promise<SentMessage | QueueFault>;

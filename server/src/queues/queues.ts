@@ -73,6 +73,7 @@ function deskOf(house: QueueHouse): QueueDesk {
       const listed = await catalog.find(name);
       return listed === null ? unknown(name) : { kind: "done", counts: await counts.of(listed.queue) };
     },
+    tally: (name) => house.tallies.of(name),
     send: (name, message) => sending.send(name, message),
     sendBatch: (name, messages) => sending.sendBatch(name, messages),
     receive: (name, ask) => receiving.receive(name, ask),

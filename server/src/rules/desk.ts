@@ -1,6 +1,7 @@
 import type { JsonObject } from "#domain/json.ts";
 import type { Changes, Origin } from "#engine/change.ts";
 import type { OnceRecord } from "#ports/store.ts";
+import type { RuleLoads } from "#rules/rule-loads.ts";
 import type { Rule, Target } from "#rules/rule.ts";
 
 /**
@@ -17,6 +18,7 @@ export type RuleDesk = {
   readonly tags: TagDesk;
   readonly archives: ArchiveDesk;
   readonly replays: ReplayDesk;
+  readonly loads: RuleLoads;
   /** Whether a pattern matches an event, both as JSON text (EventBridge's TestEventPattern). */
   testPattern(pattern: string, event: string): Tested;
 };

@@ -5,6 +5,7 @@ import type { NewEvent } from "#domain/event.ts";
 /** Effects of many deliveries, on their way into one commit. Of a document that is put twice the last one counts. */
 export class Gathered {
   readonly #jobs: DraftJob[] = [];
+  readonly #keys = new Set<string>();
   readonly #events: NewEvent[] = [];
   readonly #puts = new Map<string, DocumentPut>();
   readonly #deletes = new Map<string, DocumentKey>();
@@ -28,7 +29,10 @@ export class Gathered {
     this.rows += 1;
   }
 
+  /** Of jobs with the same key the store would take the first, too; and it is that one's hand that is filled. */
   job(job: DraftJob): void {
+    if (this.#keys.has(job.job.key)) return;
+    this.#keys.add(job.job.key);
     this.#jobs.push(job);
     this.rows += 1;
     this.chars += job.job.payload.length;

@@ -1,8 +1,8 @@
-import { arnText, parseArn } from "#domain/arn.ts";
+import { type Arn, arnText, parseArn } from "#domain/arn.ts";
 import type { RecordedEvent } from "#domain/event.ts";
 import { ARCHIVE_CHANGED, type ArchiveBody, RULE_CHANGED, ruleId, ruleTitle } from "#rules/collections.ts";
 import { compileInput, type FillInput } from "#rules/input.ts";
-import type { Rule, Target } from "#rules/rule.ts";
+import type { Rule, Target, TargetInput } from "#rules/rule.ts";
 
 /** What looks at events: a rule that gives them to its targets, or an archive that keeps them. */
 export type LiveThing = {
@@ -78,11 +78,16 @@ function liveTarget(target: Target): LiveTarget {
   const input = compileInput(target.input, target.id);
   const arn = parseArn(target.arn);
   return {
-    target: { ...target, input: { kind: "event" }, asPut: {}, asWritten: null },
+    target: { ...target, input: goesAlong(arn, target.input), asPut: {}, asWritten: null },
     // It was checked when it was put; what a newer version takes no longer gets the whole event.
     fill: input.kind === "input" ? input.fill : (view) => view.text,
     bus: arn?.kind === "bus" ? arn.name : null,
   };
+}
+
+/** A template is not needed any more where it is filled in; a webhook asks whether what it gets is the event itself. */
+function goesAlong(arn: Arn | null, input: TargetInput): TargetInput {
+  return arn?.kind === "webhook" ? input : { kind: "event" };
 }
 
 /** For people: `default/welcome`. */

@@ -10,6 +10,7 @@ import { Matcher } from "#rules/live.ts";
 import { replayStage } from "#rules/replay-stage.ts";
 import { Replays } from "#rules/replays.ts";
 import { Rules } from "#rules/rule-book.ts";
+import { Loads } from "#rules/rule-loads.ts";
 import { RuleMeters } from "#rules/rule-meters.ts";
 import type { Target } from "#rules/rule.ts";
 import { TagsOf } from "#rules/tags.ts";
@@ -58,6 +59,7 @@ export function openRules({ engine, secrets, queues, kinds: others, region }: Ru
       tags: new TagsOf(buses, rules),
       archives: new Archives(engine, ready),
       replays: new Replays(engine),
+      loads: new Loads(engine, meters),
       testPattern,
     },
     start: () => matcher.open(),

@@ -37,6 +37,18 @@ export function targetJob(call: TargetCall, turn: number): NewJob {
   };
 }
 
+/** Keys of all jobs of a rule begin so. */
+export function jobPrefixOf({ bus, name }: { readonly bus: string; readonly name: string }): string {
+  return `${TARGET_QUEUE}:${bus}/${name}/`;
+}
+
+/** The rule of a job's key. No name of a bus, a rule or a target has a colon, and only that of a bus may have slashes. */
+export function ruleOfJob(key: string): { readonly bus: string; readonly name: string } {
+  const path = key.slice(TARGET_QUEUE.length + 1).split(":", 1)[0] ?? "";
+  const [bus, name] = [path.split("/").slice(0, -2).join("/"), path.split("/").at(-2)];
+  return { bus, name: name ?? "" };
+}
+
 /** Who competes with whom for hands: rules. */
 export function shareOfRule({ bus, name }: { readonly bus: string; readonly name: string }): string {
   return `rule:${bus}/${name}`;

@@ -12,7 +12,7 @@ import { RETRY_ATTEMPTS_MAX } from "#rules/limits.ts";
 import type { RuleMeters } from "#rules/rule-meters.ts";
 import type { Delivered, TargetCall, TargetKind } from "#rules/target-kind.ts";
 import { readCall, TARGET_QUEUE } from "#rules/target-job.ts";
-import type { Queues } from "#rules/targets/queue.ts";
+import { layInto, type Queues } from "#rules/targets/queue.ts";
 
 /** What the matcher knows already of a job that it hands over. */
 export type TargetCarry = { readonly call: TargetCall };
@@ -130,10 +130,8 @@ async function intoQueue(
   const arn = parseArn(deadLetterArn);
   if (arn?.kind !== "queue") return { fault: `${deadLetterArn} is no queue` };
   const message = letterOf(house, job, call, failure);
-  const draft = house.queues.draftMessage(arn.name, message, uuidOf(`dead:${call.key}`, house.secrets));
-  if (draft?.kind === "draft") return { effects: draft.effects };
-  const sent = draft ?? (await house.queues.send(arn.name, message));
-  return sent.kind === "sent" ? { effects: {} } : { fault: sent.code };
+  const laid = await layInto(house.queues, arn.name, message, uuidOf(`dead:${call.key}`, house.secrets));
+  return laid.kind === "laid" ? { effects: laid.effects } : { fault: laid.code };
 }
 
 /** As EventBridge writes it: what the target was to be told, and why it was not. */

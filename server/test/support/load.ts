@@ -150,9 +150,14 @@ export async function allMessages(program: Program, query = ""): Promise<Message
   return found;
 }
 
-/** True when no job is ready or in somebody's hands, nor waits for its time unless such `mayWait`. */
+/**
+ * True when no job is ready or in somebody's hands, nor waits for its time unless such `mayWait`. Those of consumers stand for
+ * their partitions and are always in hand.
+ */
 export async function isIdle(program: Program, { mayWait = false } = {}): Promise<boolean> {
-  type Depth = { readonly waiting: number; readonly ready: number; readonly held: number };
+  type Depth = { readonly queue: string; readonly waiting: number; readonly ready: number; readonly held: number };
   const { queues } = await program.get<{ queues: readonly Depth[] }>("/admin/queues");
-  return queues.every(({ waiting, ready, held }) => (mayWait ? 0 : waiting) + ready + held === 0);
+  return queues.every(
+    ({ queue, waiting, ready, held }) => queue.startsWith("consumer:") || (mayWait ? 0 : waiting) + ready + held === 0,
+  );
 }

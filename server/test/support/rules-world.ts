@@ -141,6 +141,7 @@ export class RulesWorld {
         this.sent.push({ queue, body, error: attributes?.["ERROR_MESSAGE"]?.value });
         return { kind: "draft", effects: {} };
       },
+      get: () => Promise.reject(new Error("every queue is known here")),
       send: () => Promise.reject(new Error("every queue is known here")),
     };
   }

@@ -93,6 +93,8 @@ export type WorldOptions = {
   readonly wrap?: (store: MemoryStore, life: Life) => Store;
   /** The same for large things. */
   readonly wrapBlobs?: (blobs: BlobStore, life: Life) => BlobStore;
+  /** Adds to each process what is no part of the pipeline, before its engine starts. */
+  readonly join?: (engine: Engine, pipeline: Pipeline, life: Life) => void;
   /** Told of each process when its engine has started. */
   readonly started?: (engine: Engine, life: Life) => void;
   readonly log?: Log;
@@ -162,6 +164,7 @@ export class World {
       deadlines: this.#options.deadlines ?? { inMs: null, late: "drop" },
       nodes,
     });
+    this.#options.join?.(engine, pipeline, life);
     return [engine, pipeline, nodes];
   }
 

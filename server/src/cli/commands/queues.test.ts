@@ -18,6 +18,7 @@ const QUEUE = {
   fifo: null,
   tags: { team: "shop" },
   counts: { visible: 1_204, in_flight: 3, delayed: 0, oldest_visible: NOW - 120_000 },
+  tally: { sent: 1_300, received: 90, deleted: 87, dead_lettered: 6, expired: 0, moved: 0 },
 };
 const MOVE = { id: "d/1", status: "completed", to: null, moved: 7, to_move: 7, started: NOW - 5_000, failure: null };
 
@@ -72,6 +73,7 @@ test("a queue is shown as somebody would say it", async () => {
   await using server = await fakeServer({ "GET /queues/orders": () => ({ body: QUEUE }) });
   const { out } = await ran(["queues", "show", "orders", ...server.flags], { nowMs });
   assert.match(out, /messages +1,204 visible, 3 in flight, 0 delayed/);
+  assert.match(out, /passed +1,300 sent, 90 received, 87 deleted, 6 dead-lettered \(this node, since its start\)/);
   assert.match(out, /failures +to orders-dead after 5 receives/);
   assert.match(out, /tags +team=shop/);
 });

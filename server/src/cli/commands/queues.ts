@@ -192,6 +192,7 @@ function showOne(world: World, queue: JsonObject): void {
     ],
     ["messages", `${of("visible")} visible, ${of("in_flight")} in flight, ${of("delayed")} delayed`],
     ["oldest", oldest === null ? "" : ago(world.clock.nowMs(), oldest)],
+    ["passed", passedText(object(queue["tally"]))],
     ["hidden", `${time("visibility_ms")} after a receive`],
     ["delay", number(queue, "delay_ms") === 0 ? "" : time("delay_ms")],
     ["kept", time("retention_ms")],
@@ -205,6 +206,15 @@ function showOne(world: World, queue: JsonObject): void {
   ];
   say(out, paint(out, "bold", clean(text(queue, "name"))));
   for (const [title, value] of facts) if (value !== "") say(out, `  ${paint(out, "dim", title.padEnd(9))} ${value}`);
+}
+
+/** What happened on the node that answers, since it started; "" when nothing did. */
+function passedText(tally: JsonObject): string {
+  const happened = ["sent", "received", "deleted", "dead_lettered", "expired", "moved"].flatMap((name) => {
+    const messages = number(tally, name) ?? 0;
+    return messages === 0 ? [] : [`${grouped(messages)} ${name.replace("_", "-")}`];
+  });
+  return happened.length === 0 ? "" : `${happened.join(", ")} (this node, since its start)`;
 }
 
 async function runSend(world: World, [name = "", body = ""]: readonly string[], options: Options): Promise<Exit> {

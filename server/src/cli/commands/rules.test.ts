@@ -32,7 +32,7 @@ test("files are applied, say what they change, and change nothing the second tim
   const dry = await world.run("apply", ".", "--dry-run");
   assert.equal(dry.exit, EXIT.no);
   assert.match(dry.out, /^\+ default\/orders\n\+ default\/a\n\+ default\/b\nIt would be 3 rules: 3 created/);
-  assert.equal((await world.run("list")).out, "There are no rules.\n");
+  assert.match((await world.run("list")).err, /^There are no rules\. Make one: /);
   assert.deepEqual(await world.run("apply", "."), {
     exit: EXIT.ok,
     out: "+ default/orders\n+ default/a\n+ default/b\n3 created, 0 changed, 0 deleted, 0 as they were\n",
@@ -58,7 +58,18 @@ test("one rule that is refused stops all before anything is done, and is named",
   const { exit, err } = await world.run("apply", ".");
   assert.equal(exit, EXIT.refused);
   assert.match(err, /b\.json, rule default\/bad: Event pattern is not valid/);
-  assert.equal((await world.run("list")).out, "There are no rules.\n");
+  assert.match((await world.run("list")).err, /^There are no rules\. Make one: /);
+});
+
+test("a rule is listed and shown with what of it gave up, apart from what can be applied", async () => {
+  await using world = await given({
+    "bad.json": '{"name":"bad","pattern":{"source":["shop"]},"targets":[{"send":{"message":{}}}]}',
+  });
+  await world.run("apply", ".");
+  const quiet = await world.run("show", "bad");
+  assert.equal(quiet.err, "Nothing waits.\n");
+  assert.equal(JSON.parse(quiet.out).name, "bad");
+  assert.match((await world.run("list")).out, /^RULE +STATE +TARGETS +PATTERN\n/, "no columns for what there is not");
 });
 
 test("files that say nothing sensible are a wrong command line", async () => {

@@ -7,6 +7,7 @@ import { count, paint, table } from "#cli/output.ts";
 import { readText } from "#cli/read-text.ts";
 import { ruleBody } from "#cli/rule-files.ts";
 import { applyRules } from "#cli/rules-apply.ts";
+import { LOAD_COLUMNS, loadCells, loadText, ruleLoad, ruleLoads } from "#cli/rule-loads.ts";
 import { allRules, pathOf } from "#cli/rules-client.ts";
 import { clean } from "#cli/text.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
@@ -77,27 +78,48 @@ function exporting(world: World): Command {
 async function runList(world: World, _args: readonly string[], options: Options): Promise<Exit> {
   using client = await openClient(world, options);
   const found = await allRules(client, options.text("bus"));
+  const loads = options.flag("json") || found.length === 0 ? new Map() : await ruleLoads(client);
   if (options.flag("json")) {
     sayJson(world, found);
     return EXIT.ok;
   }
-  if (found.length === 0) say(world.out, "There are no rules.");
-  const lines = found.map((rule) => [
-    clean(`${text(rule, "bus")}/${text(rule, "name")}`),
-    rule["enabled"] === true ? "on" : "off",
-    clean(rows(rule["targets"]).map(targetTitle).join(", ")),
-    clean(JSON.stringify(rule["pattern"] ?? null)),
-  ]);
-  const columns = [{ title: "rule" }, { title: "state" }, { title: "targets" }, { title: "pattern", drop: 1 }];
-  if (found.length > 0) for (const line of table(world.out, columns, lines)) say(world.out, line);
+  if (found.length === 0) {
+    say(world.err, "There are no rules. Make one: tidings rules put NAME FILE.json");
+    return EXIT.ok;
+  }
+  const nowMs = world.clock.nowMs();
+  const lines = found.map((rule) => {
+    const path = `${text(rule, "bus")}/${text(rule, "name")}`;
+    return [
+      clean(path),
+      rule["enabled"] === true ? "on" : "off",
+      clean(rows(rule["targets"]).map(targetTitle).join(", ")),
+      ...loadCells(loads.get(path) ?? {}, nowMs),
+      clean(JSON.stringify(rule["pattern"] ?? null)),
+    ];
+  });
+  const columns = [
+    { title: "rule" },
+    { title: "state" },
+    { title: "targets", cut: "end" as const, min: 10 },
+    ...LOAD_COLUMNS,
+    { title: "pattern", cut: "end" as const, min: 12, drop: 5 },
+  ];
+  for (const line of table(world.out, columns, lines)) say(world.out, line);
   return EXIT.ok;
 }
 
 async function runShow(world: World, [name = ""]: readonly string[], options: Options): Promise<Exit> {
   using client = await openClient(world, options);
   const rule = object(await client.get(pathOf(name)));
-  if (options.flag("json")) sayJson(world, rule);
-  else say(world.out, fileText([rule], false));
+  if (options.flag("json")) {
+    sayJson(world, rule);
+    return EXIT.ok;
+  }
+  say(world.out, fileText([rule], false));
+  // What stands above is a file that can be applied again; how it fares is said beside it.
+  const load = await ruleLoad(client, text(rule, "bus"), text(rule, "name"));
+  say(world.err, paint(world.err, "dim", loadText(load, world.clock.nowMs())));
   return EXIT.ok;
 }
 

@@ -12,6 +12,7 @@ import type { HttpHouse } from "#doors/http/house.ts";
 import { readJson } from "#doors/http/json-text.ts";
 import { openKeyring } from "#doors/http/keyring.ts";
 import type { RawCall, Routes } from "#doors/http/route.ts";
+import type { SpanAttributes } from "#ports/tracer.ts";
 
 /**
  * The door of AWS' clients: one path, two services, two protocols.
@@ -77,13 +78,28 @@ async function serve(call: RawCall, spoken: Spoken, house: HttpHouse, gatekeeper
   const read = protocol === "json" ? readJsonInput(spoken, body.bytes) : readFormInput(service, request, body.bytes);
   if (read instanceof AwsFault) return refuse(read);
   const { action, ready } = read;
+  const about = titled(call, service, action, requestId);
   const { caller } = known;
   if (!caller.scopes.includes("full") && !action.scopes.some((scope) => caller.scopes.includes(scope))) {
     return refuse(accessDenied(action.name, action.scopes));
   }
   if ("trouble" in ready) return refuse(troubleOf(ready, service, protocol));
-  const result = await ready(callOf(call, request, { house, known, requestId, protocol }));
+  const result = await ready(callOf(call, request, { house, known, requestId, protocol, about }));
   return answerOf(service, protocol, action, result, requestId);
+}
+
+/** Gives the call's span a name, and returns what adds to it (semantic conventions for the AWS SDK). */
+function titled(call: RawCall, { title }: AwsService, { name }: AwsAction, requestId: string): AwsCall["about"] {
+  const attributes = {
+    "rpc.system": "aws-api",
+    "rpc.service": title,
+    "rpc.method": name,
+    "aws.request_id": requestId,
+  };
+  const entitle = (more: SpanAttributes): void =>
+    call.entitle({ name: `${title}.${name}`, attributes: { ...attributes, ...more } });
+  entitle({});
+  return entitle;
 }
 
 type Read = { readonly action: AwsAction; readonly ready: Ready };
@@ -126,9 +142,9 @@ function requestOf({ method, url, rawHeaders }: RawCall): SignedRequest {
 function callOf(
   call: RawCall,
   request: SignedRequest,
-  rest: { house: HttpHouse; known: Known; requestId: string; protocol: Protocol },
+  rest: Pick<AwsCall, "about"> & { house: HttpHouse; known: Known; requestId: string; protocol: Protocol },
 ): AwsCall {
-  const { house, known, requestId, protocol } = rest;
+  const { house, known, requestId, protocol, about } = rest;
   return {
     house,
     caller: known.caller,
@@ -138,6 +154,7 @@ function callOf(
     baseUrl: () => baseUrlOf(request, house),
     pathQueue: queueInPath(request.path),
     isQuery: protocol === "query",
+    about,
     signal: call.signal,
   };
 }

@@ -12,6 +12,7 @@ import {
 import { xmlWriter } from "#doors/aws/xml.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import type { Caller } from "#doors/http/route.ts";
+import type { SpanAttributes } from "#ports/tracer.ts";
 
 /**
  * One of AWS' services, as this door serves it: a table of actions, and how the service speaks. To add one, write its
@@ -20,6 +21,8 @@ import type { Caller } from "#doors/http/route.ts";
 export type AwsService = {
   /** As credential scopes name it. */
   readonly name: "sqs" | "events";
+  /** As AWS' clients call it, for traces. */
+  readonly title: "SQS" | "EventBridge";
   /** What stands before the dot in `X-Amz-Target`. */
   readonly target: string;
   /** Content type of JSON answers. */
@@ -62,6 +65,8 @@ export type AwsCall = {
   readonly pathQueue: string | null;
   /** The older protocol words one fault differently. */
   readonly isQuery: boolean;
+  /** Adds to what traces show of the call. */
+  readonly about: (attributes: SpanAttributes) => void;
   /** Aborted when the caller has gone or the door closes. */
   readonly signal: () => AbortSignal;
 };

@@ -142,8 +142,26 @@ export function signatureFault(
   const canonical = canonicalRequest(request, claim.signedHeaders, bodyHash);
   if (canonical === null) return MISMATCH;
   const digest = hash("sha256", Buffer.from(canonical, "latin1"), "hex");
-  const ours = hmac(signingKey, `${ALGORITHM}\n${claim.amzDate}\n${claim.scope}\n${digest}`);
-  return timingSafeEqual(ours, Buffer.from(claim.signature, "hex")) ? null : MISMATCH;
+  const ours = hmacHex(signingKey, `${ALGORITHM}\n${claim.amzDate}\n${claim.scope}\n${digest}`);
+  return timingSafeEqual(Buffer.from(ours, "latin1"), Buffer.from(claim.signature, "latin1")) ? null : MISMATCH;
+}
+
+/** Of SHA-256 (RFC 2104 §2). */
+const BLOCK_BYTES = 64;
+const DIGEST_BYTES = 32;
+
+/** HMAC-SHA-256 of a text that is latin-1: by two plain hashes, which cost half of what a Hmac object does. */
+function hmacHex(key: Uint8Array, text: string): string {
+  const inner = Buffer.allocUnsafe(BLOCK_BYTES + text.length);
+  const outer = Buffer.allocUnsafe(BLOCK_BYTES + DIGEST_BYTES);
+  for (let at = 0; at < BLOCK_BYTES; at += 1) {
+    const byte = key[at] ?? 0;
+    inner[at] = byte ^ 0x36;
+    outer[at] = byte ^ 0x5c;
+  }
+  inner.write(text, BLOCK_BYTES, "latin1");
+  outer.write(hash("sha256", inner, "latin1"), BLOCK_BYTES, "latin1");
+  return hash("sha256", outer, "hex");
 }
 
 const OTHER_BODY = badSignature("The header X-Amz-Content-SHA256 is not the hash of the body that was received.");

@@ -14,6 +14,7 @@ import type { QueueDesk } from "#queues/desk.ts";
 import type { RuleDesk } from "#rules/desk.ts";
 import type { EventDesk } from "#rules/event-desk.ts";
 import type { SchemaDesk } from "#schemas/schema-desk.ts";
+import type { WebhookDesk } from "#webhooks/desk.ts";
 
 /** What the HTTP door needs of the house behind it. */
 export type HttpHouse = {
@@ -30,6 +31,7 @@ export type HttpHouse = {
   readonly schemas: SchemaDesk;
   readonly queues: QueueDesk;
   readonly rules: RuleDesk;
+  readonly webhooks: WebhookDesk;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly dice: Dice;

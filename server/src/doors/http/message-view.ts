@@ -1,8 +1,9 @@
 import type { HistoryType, MessageDetails, MessageProvider } from "@tidings/contract";
 import type { RecordedEvent } from "#domain/event.ts";
-import { requestOf } from "#domain/ids.ts";
+import { type MessageId, requestOf } from "#domain/ids.ts";
 import { isJsonObject, type Json, type JsonObject } from "#domain/json.ts";
 import type { MessageRecord } from "#domain/message.ts";
+import type { Store } from "#ports/store.ts";
 
 /** A message as Courier shows it (§2.3): strings are never null, times that have not come are left out. */
 export function toDetails(record: MessageRecord): MessageDetails {
@@ -24,6 +25,22 @@ export function toDetails(record: MessageRecord): MessageDetails {
     ...(record.error === null ? {} : { error: record.error }),
     ...(record.listId === null ? {} : { listId: record.listId, listMessageId: requestOf(record.id) }),
     ...(record.tags.length === 0 ? {} : { tags: [...record.tags] }),
+  };
+}
+
+/** Events of one message that are looked at: its whole life, unless a provider was tried for days. */
+export const HISTORY_EVENTS_MAX = 1_000;
+
+/** Shows a message as `GET /messages/{id}` does, with all that tried to carry it; null when there is none. */
+export function messageShower(
+  store: Pick<Store, "messages" | "eventsOf">,
+): (id: MessageId) => Promise<JsonObject | null> {
+  return async (id) => {
+    const [record = null] = await store.messages([id]);
+    if (record === null) return null;
+    const providers = toProviders(record, await store.eventsOf(id, HISTORY_EVENTS_MAX));
+    // Both are JSON: numbers, texts and what the journal held.
+    return { ...toDetails(record), providers } as JsonObject;
   };
 }
 

@@ -42,6 +42,7 @@ const TAGS: Readonly<Record<Tag, string>> = {
   events: "What happened in your services: CloudEvents, plain JSON, Courier's inbound call",
   queues: "Messages that wait until somebody takes them: made and sent to here, received by SQS clients",
   rules: "Which events are given to whom: buses, rules and their targets",
+  webhooks: "Endpoints that are called about what happens: made, tried, their deliveries looked at and made again",
   schemas: "What events of a type look like, and what becomes of those that do not",
   mailbox: "What was caught instead of sent",
   keys: "API keys",

@@ -4,7 +4,7 @@ import { readBody } from "#doors/http/body.ts";
 import { hostProblem } from "#doors/http/noise.ts";
 import type { RawCall, RawRoute } from "#doors/http/route.ts";
 import { type Doorway, goneSignal, instruments, logFault, write } from "#doors/http/serve.ts";
-import { endCall, traceCall } from "#doors/http/trace.ts";
+import { type CallTitle, endCall, traceCall } from "#doors/http/trace.ts";
 
 /**
  * Makes the function that answers the calls of a raw route:
@@ -27,6 +27,7 @@ export function rawServer(
     doorway.answering.set(raw.socket, response);
     const beganMs = house.clock.monotonicMs();
     const { trace, span } = traceCall(raw.headers["traceparent"], { method, path: route.path }, house);
+    let title: CallTitle | null = null;
     const call: RawCall = {
       method: raw.method ?? method,
       url: raw.url ?? "/",
@@ -35,12 +36,13 @@ export function rawServer(
       read: () => readBody(raw, route.bodyBytesMax, budget),
       traceparent: trace.traceparent,
       callId: trace.callId,
+      entitle: (known) => (title = known),
       signal: () => goneSignal(response, closing),
     };
     const finish = (answer: TextAnswer): void => {
       write(response, answer, trace, closing.aborted);
       seen(answer.status, house.clock.monotonicMs() - beganMs);
-      endCall(span, answer.status);
+      endCall(span, answer.status, title);
     };
     if (closing.aborted) finish(route.refuse(call, "stopping"));
     else if (hostProblem(raw) !== null) finish(route.refuse(call, "http.malformed"));

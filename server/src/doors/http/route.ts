@@ -3,6 +3,7 @@ import type { Static, TObject, TSchema } from "typebox";
 import type { Answer, TextAnswer } from "#doors/http/answer.ts";
 import type { BodyRead } from "#doors/http/body.ts";
 import type { AnswerDoc } from "#doors/http/openapi.ts";
+import type { CallTitle } from "#doors/http/trace.ts";
 import type { FaultCode } from "#domain/problem.ts";
 import type { OnceRecord } from "#ports/store.ts";
 
@@ -42,6 +43,7 @@ export type Tag =
   | "events"
   | "rules"
   | "queues"
+  | "webhooks"
   | "schemas"
   | "mailbox"
   | "keys"
@@ -115,6 +117,8 @@ export type RawCall = {
   readonly read: () => Promise<BodyRead>;
   readonly traceparent: string;
   readonly callId: string;
+  /** Says what it is, for its span, since all calls of the route have one path. The last word counts. */
+  readonly entitle: (title: CallTitle) => void;
   /** As a call's. */
   readonly signal: () => AbortSignal;
 };

@@ -1,5 +1,5 @@
 import type { Dice } from "#ports/dice.ts";
-import type { Span, Tracer } from "#ports/tracer.ts";
+import type { Span, SpanAttributes, Tracer } from "#ports/tracer.ts";
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
 
@@ -37,10 +37,14 @@ export function traceCall(
   return { trace: { traceparent, callId: traceparent.slice(36, 52) }, span };
 }
 
+/** What a call turned out to be, where its path does not say it. */
+export type CallTitle = { readonly name: string; readonly attributes: SpanAttributes };
+
 /** Ends the span of a call; what is our fault is an error (semantic conventions, HTTP server). */
-export function endCall(span: Span | null, status: number): void {
+export function endCall(span: Span | null, status: number, title: CallTitle | null = null): void {
   span?.end({
-    attributes: { "http.response.status_code": status },
+    ...(title === null ? {} : { name: title.name }),
+    attributes: { "http.response.status_code": status, ...title?.attributes },
     ...(status >= 500 ? { error: String(status) } : {}),
   });
 }

@@ -13,6 +13,8 @@ import {
   type ParkedPlace,
   type ParkedSum,
   type QueueDepth,
+  type JobRange,
+  type JobSum,
 } from "#ports/store.ts";
 
 /** The jobs of the memory store: the same rules as everywhere, in plain maps. */
@@ -261,6 +263,20 @@ export class MemoryJobs {
     if (job === undefined) return null;
     const { queue, lane, dueMs, attempt, payload, error } = job;
     return { key, queue, lane, state: shown(job.state), dueMs, attempt, payload, error };
+  }
+
+  within({ from, before, atMost }: JobRange): JobSum {
+    const found = [...this.#living.values()]
+      .filter(({ key }) => compareCodePoints(key, from) >= 0 && compareCodePoints(key, before) < 0)
+      .sort((a, b) => compareCodePoints(a.key, b.key))
+      .slice(0, atMost);
+    const oldestMs = found.reduce((oldest, { enqueuedMs }) => Math.min(oldest, enqueuedMs), Number.POSITIVE_INFINITY);
+    const [first] = found;
+    return {
+      jobs: found.length,
+      firstKey: first?.key ?? null,
+      oldestMs: first === undefined ? null : oldestMs,
+    };
   }
 
   deadJobs({ queue, after, limit }: { queue: string | null; after: string | null; limit: number }): DeadJob[] {

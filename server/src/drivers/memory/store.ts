@@ -23,6 +23,7 @@ import {
   type TrimAsk,
   type Unit,
   type Verdict,
+  type JobRange,
 } from "#ports/store.ts";
 
 export type MemoryStoreOptions = {
@@ -34,7 +35,7 @@ export type MemoryStoreOptions = {
     /** Before it: nothing was done. */
     before?(units: readonly Unit[]): void;
     /** After it: all was done, but whoever committed does not hear of it. */
-    after?(units: readonly Unit[]): void;
+    after?(units: readonly Unit[], verdicts: readonly Verdict[]): void;
   };
 };
 
@@ -98,7 +99,7 @@ export class MemoryStore implements Store {
       this.#options.faults?.before?.(units);
       const verdicts = units.map((unit) => this.#unit(unit));
       this.#tellOthers();
-      this.#options.faults?.after?.(units);
+      this.#options.faults?.after?.(units, verdicts);
       return verdicts;
     });
   }
@@ -154,6 +155,7 @@ export class MemoryStore implements Store {
 
   once = (keys: readonly string[]) => this.#answer(() => keys.map((key) => this.#onceRecord(key)));
   jobs = (keys: readonly string[]) => this.#answer(() => keys.map((key) => this.#state.jobs.state(key)));
+  jobsWithin = (range: JobRange) => this.#answer(() => this.#state.jobs.within(range));
   parked = () => this.#answer(() => this.#state.jobs.parked());
   parkedJobs = (ask: ParkedAsk) => this.#answer(() => this.#state.jobs.parkedJobs(ask));
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>

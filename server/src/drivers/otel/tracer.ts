@@ -84,6 +84,7 @@ class OtelTracer implements Tracer {
     return {
       traceparent: textOf(span.spanContext()),
       end: (result) => {
+        if (result?.name !== undefined) span.updateName(result.name);
         if (result?.attributes !== undefined) span.setAttributes(result.attributes);
         if (result?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: result.error });
         span.end();

@@ -33,10 +33,15 @@ const PLANNING = {
   enable_seqscan: "off",
   enable_hashjoin: "off",
   enable_mergejoin: "off",
+  // A bitmap reads its index to the end of what fits, whatever few rows are wanted of it.
+  enable_bitmapscan: "off",
   jit: "off",
   max_parallel_workers_per_gather: "0",
   plan_cache_mode: "force_generic_plan",
 } as const;
+
+/** Whoever has waited for a lock must see what was committed meanwhile, whatever the server's default. */
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 export type DatabaseOptions = {
   /** `postgres://…`; its password is in no message. */
@@ -115,7 +120,7 @@ export class Database implements AsyncDisposable {
       ...(keepsSettings ? [] : Object.entries(PLANNING).map(([name, value]) => `SET LOCAL ${name} = ${value}`)),
     ];
     // Without a name it is a simple query, which may hold several statements.
-    this.begin = { name: local.length === 0 ? "tidings_begin" : "", text: ["BEGIN", ...local].join("; ") };
+    this.begin = { name: local.length === 0 ? "tidings_begin" : "", text: [BEGIN, ...local].join("; ") };
     this.#pool = new pg.Pool(settings);
     // An idle connection died: it is out of the pool already.
     this.#pool.on("error", () => {});
@@ -149,7 +154,7 @@ export class Database implements AsyncDisposable {
       ...bare,
       statement_timeout: STATEMENT_MS_MAX,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
-      options: Object.entries(PLANNING)
+      options: Object.entries({ ...PLANNING, default_transaction_isolation: "read\\ committed" })
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(" "),
     };

@@ -127,19 +127,23 @@ export function depthsSql(schema: string) {
         WHERE tablename = 'jobs' AND attname = 'state' AND schemaname = (
           SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = ${relation("jobs")}))
       SELECT ${[live("jobs"), live("dead_jobs"), ...[0, 1, 2, 3, 4].map(frequency)].join(", ")}`,
-    /** $1 queues. Held ones are walked: few are held at a time. */
+    /**
+     * $1 queues. Each arm walks the index of its state in its order, and so no further than it counts. Held ones of all queues
+     * are walked, because few are held at a time; and those behind, whose index knows no lanes, are counted of all lanes.
+     */
     of: `WITH asked AS (SELECT queue, lane FROM unnest($1::text[]) AS queue, (VALUES (0), (1)) AS lanes(lane))
       ${[
-        [STATES.waiting, "jobs WHERE state = 0", "NULL::bigint"],
-        [STATES.ready, "jobs WHERE state = 1", "enqueued_ms"],
-        [STATES.held, "jobs WHERE state = 2", "NULL::bigint"],
-        [STATES.parked, "jobs WHERE state = 3", "NULL::bigint"],
-        [STATES.behind, "jobs WHERE state = 4", "enqueued_ms"],
-        [STATES.dead, "dead_jobs WHERE true", "NULL::bigint"],
+        lineCountsSql(STATES.waiting, "asked", `${schema}.jobs WHERE state = 0`, "NULL::bigint", "enqueued_ms"),
+        lineCountsSql(STATES.ready, "asked", `${schema}.jobs WHERE state = 1`, "enqueued_ms", "turn, enqueued_ms, id"),
+        lineCountsSql(STATES.held, "asked", `${schema}.jobs WHERE state = 2`, "NULL::bigint", "lease_until_ms"),
+        lineCountsSql(STATES.parked, "asked", `${schema}.jobs WHERE state = 3`, "NULL::bigint", "key"),
+        lineCountsSql(STATES.dead, "asked", `${schema}.dead_jobs WHERE true`, "NULL::bigint", "key"),
       ]
-        .map(([state, rows, oldest]) => lineCountsSql(Number(state), "asked", `${schema}.${rows}`, String(oldest)))
         .map((counts) => `SELECT * FROM ${counts} AS c WHERE count > 0`)
-        .join(" UNION ALL ")}`,
+        .join(" UNION ALL ")}
+      UNION ALL SELECT ${STATES.behind}, queue, lane, count(*), min(ms) FROM unnest($1::text[]) AS wanted(name), LATERAL (
+        SELECT queue, lane, enqueued_ms AS ms FROM ${schema}.jobs WHERE state = 4 AND queue = wanted.name
+        ORDER BY grp, turn, id LIMIT ${DEPTH_ROWS_MAX}) AS few GROUP BY queue, lane`,
   } as const;
 }
 
@@ -152,9 +156,11 @@ function linesSql(name: string, rows: string): string {
     ) AS next ON true)`;
 }
 
-function lineCountsSql(state: number, lines: string, rows: string, oldest: string): string {
+/** @param order that of an index which begins with queue and lane; without one, whichever rows are found first. */
+function lineCountsSql(state: number, lines: string, rows: string, oldest: string, order?: string): string {
+  const ordered = order === undefined ? "" : `ORDER BY ${order} `;
   return `(SELECT ${state}::bigint AS state, line.queue, line.lane, counted.count, counted.oldest FROM ${lines} AS line JOIN LATERAL (
       SELECT count(*) AS count, min(ms) AS oldest FROM (
-        SELECT ${oldest} AS ms FROM ${rows} AND queue = line.queue AND lane = line.lane LIMIT ${DEPTH_ROWS_MAX}
+        SELECT ${oldest} AS ms FROM ${rows} AND queue = line.queue AND lane = line.lane ${ordered}LIMIT ${DEPTH_ROWS_MAX}
       ) AS few) AS counted ON true)`;
 }

@@ -1,6 +1,7 @@
 import { texts } from "#drivers/postgres/arrays.ts";
 import { type Ask, type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
 import type { Clock } from "#ports/clock.ts";
+import type { JobRef } from "#domain/job.ts";
 import type { Unit } from "#ports/store.ts";
 
 /**
@@ -40,32 +41,46 @@ export class Groups {
     const grouped = born.flatMap(({ queue, group }) => (group == null ? [] : [[queue, group] as const]));
     if (grouped.length > 0) this.#areThere = true;
     if (!this.#areThere) return null;
-    const keys = units.flatMap(({ job, take, unpark, dead }) =>
-      [job?.ref.key, take, unpark, dead?.key].filter((key) => key !== undefined),
-    );
-    if (keys.length + grouped.length === 0) return null;
-    const columns = [texts(grouped.map(([queue]) => queue)), texts(grouped.map(([, group]) => group))];
-    return [this.#lock, [this.#clock.nowMs(), texts(keys), ...columns]];
+    const held = units.flatMap(({ job }) => (job === undefined ? [] : [job.ref]));
+    const named = units.flatMap(({ take, unpark }) => [take, unpark].filter((key) => key !== undefined));
+    const dead = units.flatMap(({ dead: letter }) => (letter === undefined ? [] : [letter.key]));
+    return this.#ask([...claimed(held), ...named], dead, grouped);
+  }
+
+  /** What to ask before jobs that were claimed are let go; null when none can be of a group. */
+  ofHeld(refs: readonly JobRef[]): Ask | null {
+    return this.#areThere ? this.#ask(claimed(refs), [], []) : null;
+  }
+
+  #ask(keys: readonly string[], dead: readonly string[], born: readonly (readonly [string, string])[]): Ask | null {
+    if (keys.length + dead.length + born.length === 0) return null;
+    const columns = [texts(born.map(([queue]) => queue)), texts(born.map(([, group]) => group))];
+    return [this.#lock, [this.#clock.nowMs(), texts(keys), texts(dead), ...columns]];
   }
 }
 
-/** SQL: the number of the lock of a group, as `regroup_job` of 0002-groups.sql has it. */
-export function groupLockSql(schema: string): string {
+/** Fence 1 is of one that was born in hand, which has no group. */
+function claimed(refs: readonly JobRef[]): string[] {
+  return refs.filter(({ fence }) => fence > 1).map(({ key }) => key);
+}
+
+/** SQL: takes the locks of the groups of some rows, in one order; a row of one column, `groups`, how many. */
+export function groupLocksSql(schema: string, rows: string): string {
   const jobs = `'${`${schema}.jobs`.replaceAll("'", "''")}'::regclass::bigint`;
-  return `hashtextextended(queue || chr(1) || grp, ${jobs})`;
+  // The number as `regroup_job` of 0002-groups.sql has it.
+  return `SELECT count(pg_advisory_xact_lock(number)) AS groups FROM (
+      SELECT DISTINCT hashtextextended(queue || chr(1) || grp, ${jobs}) AS number FROM ${rows} WHERE grp IS NOT NULL
+      ORDER BY number) AS numbers`;
 }
 
 /** Exported for the test that looks at plans. */
 export function groupsSql(schema: string) {
+  const moved = `(SELECT queue, grp FROM ${schema}.jobs WHERE key = ANY($2::text[]) AND grp IS NOT NULL
+      UNION ALL SELECT queue, grp FROM ${schema}.dead_jobs WHERE key = ANY($3::text[]) AND grp IS NOT NULL
+      UNION ALL SELECT * FROM unnest($4::text[], $5::text[])) AS moved(queue, grp)`;
   return {
-    /** $1 now, $2 keys of jobs that are moved, $3 and $4 queues and groups of new ones. */
-    lock: `SELECT set_config('tidings.now_ms', $1::float8::text, true), (
-      SELECT count(pg_advisory_xact_lock(number)) FROM (
-        SELECT DISTINCT ${groupLockSql(schema)} AS number FROM (
-          SELECT queue, grp FROM ${schema}.jobs WHERE key = ANY($2::text[]) AND grp IS NOT NULL
-          UNION ALL SELECT queue, grp FROM ${schema}.dead_jobs WHERE key = ANY($2::text[]) AND grp IS NOT NULL
-          UNION ALL SELECT * FROM unnest($3::text[], $4::text[])) AS moved(queue, grp)
-        ORDER BY number) AS ordered)`,
+    /** $1 now, $2 keys of jobs that are moved, $3 of dead letters, $4 and $5 queues and groups of new jobs. */
+    lock: `SELECT set_config('tidings.now_ms', $1::float8::text, true), (${groupLocksSql(schema, moved)})`,
     any: `SELECT EXISTS (SELECT FROM ${schema}.jobs WHERE grp IS NOT NULL AND state < 3)
       OR EXISTS (SELECT FROM ${schema}.jobs WHERE state = 4)`,
   } as const;

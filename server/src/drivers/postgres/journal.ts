@@ -1,5 +1,5 @@
 import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
-import { UNAWAITED } from "#drivers/postgres/jobs.ts";
+import { UNAWAITED } from "#drivers/postgres/job-sql.ts";
 import { horizonSql } from "#drivers/postgres/positions.ts";
 import type { Position } from "#domain/event.ts";
 

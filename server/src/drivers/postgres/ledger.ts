@@ -1,4 +1,4 @@
-import { BEHIND, HELD, PARKED, READY, WAITING } from "#drivers/postgres/jobs.ts";
+import { BEHIND, HELD, PARKED, READY, WAITING } from "#drivers/postgres/job-sql.ts";
 import { documentName, type KnownDocument, type KnownJob, type Looked } from "#drivers/postgres/looks.ts";
 import { laneNumber, laneOf } from "#domain/lane-number.ts";
 import type { DocumentKey, DocumentPut } from "#domain/document.ts";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import pg from "pg";
 import { Database } from "#drivers/postgres/connection.ts";
-import { jobSql } from "#drivers/postgres/jobs.ts";
+import { groupsSql } from "#drivers/postgres/groups.ts";
+import { jobSql } from "#drivers/postgres/job-sql.ts";
 import { trimSql } from "#drivers/postgres/journal.ts";
 import { lookSql } from "#drivers/postgres/looks.ts";
 import { openPostgresStore, quoted } from "#drivers/postgres/open.ts";
@@ -36,6 +37,7 @@ after(() => database[Symbol.asyncDispose]());
 function statements(): [name: string, sql: string][] {
   const all: Record<string, string> = {
     ...named("jobs", jobSql(schema)),
+    ...named("groups", groupsSql(schema)),
     ...named("look", lookSql(schema)),
     ...named("write", writeSql(schema)),
     ...named("journal", journalSql(schema)),
@@ -73,9 +75,9 @@ test("jobs are found by their keys, even where statistics know of none that is h
   try {
     const jobs = `${quoted(name)}.jobs`;
     await client.query(`INSERT INTO ${jobs} SELECT * FROM ${schema}.jobs WHERE state = 0; ANALYZE ${jobs}`);
-    const { extend, release } = jobSql(quoted(name));
+    const { extend, expire, release } = jobSql(quoted(name));
     const { done, keep, again } = writeSql(quoted(name));
-    for (const [what, sql] of Object.entries({ extend, release, done, keep, again })) {
+    for (const [what, sql] of Object.entries({ extend, expire, release, done, keep, again })) {
       const plan = (await planOf(client, sql)).join("\n");
       assert.match(plan, /Index Scan using jobs_pkey/, what);
       assert.doesNotMatch(plan, /jobs_held/, what);
@@ -107,13 +109,15 @@ async function planOf(client: pg.Client, sql: string): Promise<readonly string[]
 async function fill(): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  await client.query(`SET search_path = ${schema}`);
+  await client.query(`SET search_path = ${schema}; SET tidings.regroup = off`);
   const id = "'1-' || lpad(to_hex(n / 100), 8, '0') || '-' || lpad(to_hex(n), 24, '0')";
   const series = `generate_series(1, ${ROWS}) AS n`;
   const tables: Record<string, string> = {
-    jobs: `INSERT INTO jobs (id, turn, due_ms, lease_until_ms, enqueued_ms, fence, attempt, state, lane, key, queue, payload)
-      SELECT n, n % 100, n, CASE WHEN n % 4 = 2 THEN n END, n, 1, 1, CASE WHEN n % 1000 = 3 THEN 3 ELSE n % 3 END, n % 2,
-        ${id}, 'deliver', '{}' FROM ${series}`,
+    jobs: `INSERT INTO jobs (id, turn, due_ms, lease_until_ms, enqueued_ms, fence, attempt, state, lane, key, queue,
+        payload, grp)
+      SELECT n, n % 100, n, CASE WHEN n % 4 = 2 THEN n END, n, 1, 1,
+        CASE WHEN n % 1000 = 3 THEN 3 WHEN n % 10 = 5 THEN 4 ELSE n % 3 END, n % 2,
+        ${id}, 'deliver', '{}', CASE WHEN n % 5 = 0 THEN 'g' || n % 997 END FROM ${series}`,
     messages: `INSERT INTO messages (seq, enqueued_ms, to_index, id, request_id, recipient, event, notification, status)
       SELECT n, n, 0, ${id}, ${id}, 'u' || n % 1000, 'e', 'n', 'SENT' FROM ${series}`,
     events: `INSERT INTO events (position, time_ms, key_hash, type, subject, data)

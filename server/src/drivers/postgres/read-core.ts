@@ -20,6 +20,8 @@ import type {
   ParkedAsk,
   ParkedSum,
   StoredRequest,
+  JobRange,
+  JobSum,
 } from "#ports/store.ts";
 
 export type ReadParts = {
@@ -90,6 +92,13 @@ export class ReadCore {
       ? this.#db.ask<DeadRow>(this.#sql.deadJobs, [from, limit])
       : this.#db.ask<DeadRow>(this.#sql.deadJobsOf, [from, limit, toStored(queue)]));
     return rows.map(deadJobOf);
+  }
+
+  async jobsWithin({ from, before, atMost }: JobRange): Promise<JobSum> {
+    const range = [toStored(from), toStored(before), atMost];
+    const [row] = (await this.#db.ask<JobSumRow>(this.#sql.jobsWithin, range)).rows;
+    const [jobs, firstKey, oldestMs] = row ?? [0, null, null];
+    return { jobs, firstKey: maybeFromStored(firstKey), oldestMs };
   }
 
   async deadJob(key: string): Promise<DeadJob | null> {
@@ -235,6 +244,8 @@ function parkedSumOf(row: ParkedSumRow): ParkedSum {
   };
 }
 
+type JobSumRow = [jobs: number, firstKey: string | null, oldestMs: number | null];
+
 type ParkedRow = [
   key: string,
   queue: string,
@@ -269,6 +280,8 @@ export function readSql(schema: string) {
       WHERE id = ANY($1::text[])`,
     once: `SELECT key, fingerprint, status, body, expires_ms FROM ${schema}.once_records WHERE key = ANY($1::text[])`,
     jobs: `SELECT key, queue, lane, state, due_ms, attempt, payload, error FROM ${jobs} WHERE key = ANY($1::text[])`,
+    jobsWithin: `SELECT count(*), min(key), min(enqueued_ms)
+      FROM (SELECT key, enqueued_ms FROM ${jobs} WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3) AS found`,
     deadJob: `SELECT ${DEAD} FROM ${dead} WHERE key = $1`,
     deadJobs: `SELECT ${DEAD} FROM ${dead} WHERE key > $1 ORDER BY key LIMIT $2`,
     /** Two walks that are merged: the index is by queue, lane and key. */

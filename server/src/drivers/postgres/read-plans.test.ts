@@ -41,6 +41,7 @@ async function planning(): Promise<string> {
     "enable_seqscan",
     "enable_hashjoin",
     "enable_mergejoin",
+    "enable_bitmapscan",
     "jit",
     "plan_cache_mode",
     "max_parallel_workers_per_gather",
@@ -94,6 +95,7 @@ function cases(): readonly Case[] {
     ["requests", 3, read.requests, [["r5", "r50", "none"]]],
     ["once", 2, read.once, [["k5", "k50"]]],
     ["jobs", 2, read.jobs, [["k5", "k50"]]],
+    ["jobs in a range of keys", 50, read.jobsWithin, ["k3", "k9", 50]],
     ["dead letter", 1, read.deadJob, ["k50"]],
     ["dead letters", 50, read.deadJobs, ["k3", 50]],
     ["dead letters of a queue", 100, read.deadJobsOf, ["k3", 50, "q1"]],
@@ -130,12 +132,14 @@ function cases(): readonly Case[] {
       journal.partition,
       [-90_000, 100, 99_999, 99_998],
     ],
+    ["journal for who wants few of ours", JOURNAL_SCAN_ROWS_MAX, journal.some, [-90_000, 100, 1, 0, ["u"]]],
     ["history", 61, journal.of, ["s7", 100]],
     ["bounds", 1_000, journal.bounds, ["1000"]],
     ["lag", 500, journal.behind, [-90_000, 500]],
     ["checkpoints", 120, journal.checkpointsOf, ["c7"]],
     ["depths", DEPTH_ROWS_MAX, depths.counts, []],
     ["depths, estimated", 4, depths.totals, []],
+    ["depths of a queue", DEPTH_ROWS_MAX, depths.of, [["q1"]]],
   ];
 }
 

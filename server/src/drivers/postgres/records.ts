@@ -1,5 +1,5 @@
 import { type Database, type Statement, statement } from "#drivers/postgres/connection.ts";
-import { UNAWAITED } from "#drivers/postgres/jobs.ts";
+import { UNAWAITED } from "#drivers/postgres/job-sql.ts";
 import type { Clock } from "#ports/clock.ts";
 
 /** Idempotency records, but for what commits write of them (`writes.ts`). */

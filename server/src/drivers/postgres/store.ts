@@ -9,7 +9,7 @@ import type { DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { JobRef } from "#domain/job.ts";
-import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Unit } from "#ports/store.ts";
+import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Unit, JobRange } from "#ports/store.ts";
 
 export type StoreParts = {
   readonly commits: Commits;
@@ -53,8 +53,14 @@ export class PostgresStore implements Store {
   }
 
   park = (limit: number) => this.#parts.jobs.park(limit);
-  trimJobs = (ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }) =>
-    this.#parts.jobs.trim(ask);
+
+  async trimJobs(ask: { readonly queue: string; readonly olderThanMs: number; readonly limit: number }) {
+    const trimmed = await this.#parts.jobs.trim(ask);
+    // Whoever was behind them may be in front now.
+    if (trimmed > 0) this.#parts.wake.tell();
+    return trimmed;
+  }
+
   trimJournal = (upTo: Position, olderThanMs: number, limit: number) =>
     this.#parts.journal.trim(upTo, olderThanMs, limit);
   trimRequests = (ask: TrimAsk) => this.#parts.retention.trim(ask);
@@ -78,6 +84,7 @@ export class PostgresStore implements Store {
   listDocuments = (query: DocumentQuery) => this.#parts.reads.listDocuments(query);
   once = (keys: readonly string[]) => this.#parts.reads.once(keys);
   jobs = (keys: readonly string[]) => this.#parts.reads.jobs(keys);
+  jobsWithin = (range: JobRange) => this.#parts.reads.jobsWithin(range);
   parked = () => this.#parts.reads.parked();
   parkedJobs = (ask: ParkedAsk) => this.#parts.reads.parkedJobs(ask);
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>

@@ -1,5 +1,5 @@
 import type { Statements } from "#drivers/postgres/connection.ts";
-import { HELD_BY_KEY } from "#drivers/postgres/jobs.ts";
+import { HELD_BY_KEY } from "#drivers/postgres/job-sql.ts";
 import { numbersSql } from "#drivers/postgres/positions.ts";
 
 export type WriteStatements = Statements<ReturnType<typeof writeSql>>;

@@ -26,6 +26,8 @@ import type {
   ParkedSum,
   QueueDepth,
   StoredRequest,
+  JobRange,
+  JobSum,
 } from "#ports/store.ts";
 
 /** All questions, on a connection that only reads and waits for no commit. It sees what has become durable. */
@@ -38,6 +40,7 @@ export class ReadCore implements Disposable {
   readonly #request: Query<RequestRow>;
   readonly #once: Query<OnceRow>;
   readonly #job: Query<JobRow>;
+  readonly #jobsWithin: Query<JobSumRow>;
   readonly #deadJob: Query<DeadRow>;
   readonly #deadJobs: Query<DeadRow>;
   readonly #deadJobsOf: Query<DeadRow>;
@@ -54,6 +57,7 @@ export class ReadCore implements Disposable {
     this.#request = this.#db.query(READ_SQL.request);
     this.#once = this.#db.query(RECORD_SQL.findOnce);
     this.#job = this.#db.query(READ_SQL.job);
+    this.#jobsWithin = this.#db.query(READ_SQL.jobsWithin);
     this.#deadJob = this.#db.query(READ_SQL.deadJob);
     this.#deadJobs = this.#db.query(READ_SQL.deadJobs);
     this.#deadJobsOf = this.#db.query(READ_SQL.deadJobsOf);
@@ -121,6 +125,11 @@ export class ReadCore implements Disposable {
       const row = this.#job.get(key);
       return row === undefined ? null : jobStateOf(row);
     });
+  }
+
+  jobsWithin(_now: Now, { from, before, atMost }: JobRange): JobSum {
+    const [jobs, firstKey, oldestMs] = this.#jobsWithin.get(from, before, atMost) ?? [0, null, null];
+    return { jobs, firstKey, oldestMs };
   }
 
   deadJobs(
@@ -241,6 +250,8 @@ type ParkedSumRow = readonly [
   lastDueMs: number,
 ];
 
+type JobSumRow = readonly [jobs: number, firstKey: string | null, oldestMs: number | null];
+
 type ParkedRow = readonly [
   key: string,
   queue: string,
@@ -257,6 +268,8 @@ const DEAD = "key, queue, lane, payload, traceparent, attempt, error, enqueued_m
 export const READ_SQL = {
   request: "SELECT id, body, accepted_ms, lane, traceparent, archived_ms FROM requests WHERE id = ?",
   job: "SELECT key, queue, lane, state, due_ms, attempt, payload, error FROM jobs WHERE key = ?",
+  jobsWithin: `SELECT count(*), min(key), min(enqueued_ms)
+    FROM (SELECT key, enqueued_ms FROM jobs WHERE key >= ? AND key < ? ORDER BY key LIMIT ?)`,
   deadJob: `SELECT ${DEAD} FROM dead_jobs WHERE key = ?`,
   deadJobs: `SELECT ${DEAD} FROM dead_jobs WHERE key > ? ORDER BY key LIMIT ?`,
   deadJobsOf: `SELECT ${DEAD} FROM dead_jobs WHERE queue = ? AND key > ? ORDER BY key LIMIT ?`,

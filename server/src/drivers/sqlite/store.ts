@@ -5,7 +5,7 @@ import type { DocumentKey, DocumentQuery } from "#domain/document.ts";
 import type { Position } from "#domain/event.ts";
 import type { MessageId, RequestId } from "#domain/ids.ts";
 import type { JobRef } from "#domain/job.ts";
-import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Unit } from "#ports/store.ts";
+import type { ClaimAsk, JournalAsk, MessageFilter, ParkedAsk, Store, TrimAsk, Unit, JobRange } from "#ports/store.ts";
 
 /**
  * The port, answered by a core that writes, one that reads what is soon read, and one (perhaps the same) for questions
@@ -56,6 +56,7 @@ export class SqliteStore implements Store {
   listDocuments = (query: DocumentQuery) => this.#read("listDocuments", query);
   once = (keys: readonly string[]) => this.#read("once", keys);
   jobs = (keys: readonly string[]) => this.#read("jobs", keys);
+  jobsWithin = (range: JobRange) => this.#scan("jobsWithin", range);
   parked = () => this.#scan("parked");
   parkedJobs = (ask: ParkedAsk) => this.#read("parkedJobs", ask);
   deadJobs = (ask: { readonly queue: string | null; readonly after: string | null; readonly limit: number }) =>

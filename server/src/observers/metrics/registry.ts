@@ -1,7 +1,10 @@
 import type { Counter, GaugeSample, Histogram, Labels, Meter } from "#ports/meter.ts";
 
-/** Series of one name: more than this is a label that grows with the data, and would eat the memory. */
-export const SERIES_MAX = 2_000;
+/**
+ * Series of one name: more than this is a label that grows with the data, and would eat the memory. Names that are
+ * counted by `CountersByName` stay below, each with a handful of kinds.
+ */
+export const SERIES_MAX = 10_000;
 
 /** A meter whose numbers can be looked at in Prometheus' text exposition format 0.0.4. */
 export type Registry = Meter & {

@@ -1,10 +1,8 @@
+import { remembered } from "#engine/remembered.ts";
 import type { Clock } from "#ports/clock.ts";
-import type { GaugeSample, Meter } from "#ports/meter.ts";
+import { type GaugeSample, type Meter, NAMES_MAX, OTHERS } from "#ports/meter.ts";
 import { LAG_EVENTS_MAX, type Lag, lagsOf } from "#observers/metrics/lag.ts";
 import type { JournalBounds, QueueDepth, Store } from "#ports/store.ts";
-
-/** One look at the store serves all gauges of a scrape. */
-const LOOK_MS = 500;
 
 type Look = {
   readonly depths: readonly QueueDepth[];
@@ -61,7 +59,7 @@ export function gaugeStore(meter: Meter, store: Store, clock: Clock): void {
 
 async function lookAt(store: Store, nowMs: number): Promise<Look> {
   const [depths, journal, lags] = await Promise.all([store.depths(), store.journalBounds(), lagsOf(store, nowMs)]);
-  return { depths: withoutGenerations(depths), lags, journal };
+  return { depths: withoutRest(withoutGenerations(depths)), lags, journal };
 }
 
 /** A queue that was purged or made anew is the same series: `queue:orders/4f2a` is shown as `queue:orders`. */
@@ -76,6 +74,20 @@ function withoutGenerations(depths: readonly QueueDepth[]): readonly QueueDepth[
   return [...sums.values()];
 }
 
+/** Of very many queues those that come first by name are shown by themselves, and the others together. */
+function withoutRest(depths: readonly QueueDepth[]): readonly QueueDepth[] {
+  const named = depths.filter(({ queue }) => queue.startsWith(NAMED));
+  if (named.length <= NAMES_MAX) return depths;
+  const ordered = named.toSorted((one, other) => (one.queue < other.queue ? -1 : 1));
+  const rest = ordered.slice(NAMES_MAX).reduce((sum, depth) => (sum === null ? depth : added(sum, depth)), NOTHING);
+  const own = depths.filter(({ queue }) => !queue.startsWith(NAMED));
+  return [...own, ...ordered.slice(0, NAMES_MAX), ...(rest === null ? [] : [{ ...rest, queue: NAMED + OTHERS }])];
+}
+
+/** What users make and name, beside the few queues of the stages. */
+const NAMED = "queue:";
+const NOTHING: QueueDepth | null = null;
+
 function added(sum: QueueDepth, depth: QueueDepth): QueueDepth {
   const oldest = [sum.oldestReadyMs, depth.oldestReadyMs].filter((ms) => ms !== null);
   return {
@@ -86,18 +98,5 @@ function added(sum: QueueDepth, depth: QueueDepth): QueueDepth {
     parked: sum.parked + depth.parked,
     dead: sum.dead + depth.dead,
     oldestReadyMs: oldest.length === 0 ? null : Math.min(...oldest),
-  };
-}
-
-/** Asks again only when the last answer is older than `LOOK_MS`, or has failed. */
-function remembered<T>(clock: Clock, ask: () => Promise<T>): () => Promise<T> {
-  let last: { readonly value: Promise<T>; readonly untilMs: number } | null = null;
-  return () => {
-    if (last === null || last.untilMs <= clock.monotonicMs()) {
-      const value = ask();
-      value.catch(() => (last = null));
-      last = { value, untilMs: clock.monotonicMs() + LOOK_MS };
-    }
-    return last.value;
   };
 }

@@ -31,9 +31,9 @@ export function retryAfterMs(text: string, nowMs: number): number | null {
 }
 
 /** Control characters and runs of space become one space, so that an answer cannot write lines into a log. */
-function oneLine(text: string): string {
+export function oneLine(text: string, charsMax = EXCERPT_CHARS_MAX): string {
   return text
     .replace(/[\s\p{Cc}\p{Cf}\ufffd]+/gu, " ")
     .trim()
-    .slice(0, EXCERPT_CHARS_MAX);
+    .slice(0, charsMax);
 }

@@ -1,27 +1,33 @@
 import type { Dispatcher } from "undici";
-import type { Outcome } from "#domain/outcome.ts";
 import type { Clock, Timer } from "#ports/clock.ts";
-import { outcomeOf } from "#providers/webhook/answer.ts";
 import { InsideAddressError } from "#providers/webhook/guarded-connector.ts";
 
 /** What is read of an answer; the connection of a longer one is closed. */
 export const ANSWER_BYTES_MAX = 4 * 1024;
 
+/** How a call ended. */
+export type Ended =
+  | { readonly kind: "answered"; readonly status: number; readonly retryAfter: string | null; readonly excerpt: string }
+  /** No status came. `began`: the request was handed to a connection. */
+  | { readonly kind: "silent"; readonly began: boolean; readonly reason: string }
+  /** It cannot be written down, or leads inside: it was never made. */
+  | { readonly kind: "forbidden"; readonly reason: string };
+
 /**
- * One call on its way, as undici tells of it. The outcome is settled once, by whatever comes first:
+ * One call on its way, as undici tells of it. It is settled once, by whatever comes first:
  *
  *     waiting ──connected──▶ handed over ──status──▶ answered ──body──▶ over
- *        │ time is up, no connection, withdrawn: retry (inside address: refused)
- *        └                     │ time is up, hung up: unknown (PUT: retry)
- *                              └                        │ time is up, hung up, too long: what the status says
+ *        │ time is up, no connection, withdrawn: silent, not begun (inside address: forbidden)
+ *        └                     │ time is up, hung up: silent, begun
+ *                              └                        │ time is up, hung up, too long: answered
  *
- * A 2xx settles at its status line. Reading on is only so that the connection can be used again.
+ * Whoever does not want a 2xx's words has it at its status line. Reading on is then only so that the connection can be
+ * used again.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
-  readonly outcome: Promise<Outcome>;
-  readonly #settle: (outcome: Outcome) => void;
-  readonly #method: "POST" | "PUT";
-  readonly #clock: Clock;
+  readonly ended: Promise<Ended>;
+  readonly #settle: (ended: Ended) => void;
+  readonly #settlesAt: "status" | "end";
   readonly #timer: Timer;
   #controller: Dispatcher.DispatchController | null = null;
   #over = false;
@@ -30,12 +36,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(method: "POST" | "PUT", clock: Clock, totalMs: number) {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.outcome = promise;
+  /** @param settlesAt whether a 2xx is settled at its status line, or only when its words are there as well. */
+  constructor(clock: Clock, totalMs: number, settlesAt: "status" | "end") {
+    const { promise, resolve } = Promise.withResolvers<Ended>();
+    this.ended = promise;
     this.#settle = resolve;
-    this.#method = method;
-    this.#clock = clock;
+    this.#settlesAt = settlesAt;
     this.#timer = clock.after(totalMs, () => this.#cut(`no answer within ${totalMs} ms`));
   }
 
@@ -59,7 +65,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#status = status;
     const retryAfter = headers["retry-after"];
     this.#retryAfter = typeof retryAfter === "string" ? retryAfter : null;
-    if (status < 300) this.#settle(this.#answer());
+    if (status < 300 && this.#settlesAt === "status") this.#settle(this.#answer());
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -83,24 +89,22 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.abort(new Error(why));
   }
 
-  #end(outcome: Outcome): void {
+  #end(ended: Ended): void {
     this.#over = true;
     this.#timer.cancel();
-    this.#settle(outcome);
+    this.#settle(ended);
     this.#chunks = [];
   }
 
-  #answer(): Outcome {
+  #answer(): Ended {
     const excerpt = Buffer.concat(this.#chunks).toString("utf8");
-    return outcomeOf(this.#status, this.#retryAfter, excerpt, this.#clock.nowMs());
+    return { kind: "answered", status: this.#status, retryAfter: this.#retryAfter, excerpt };
   }
 
-  /** No status came. What that means depends on how far the call had come. */
-  #silence(error: Error): Outcome {
+  #silence(error: Error): Ended {
     const reason = sentenceOf(error);
-    if (error instanceof InsideAddressError || isInvalid(error)) return { kind: "refused", reason };
-    if (this.#controller === null || this.#method === "PUT") return { kind: "retry", reason };
-    return { kind: "unknown", reason: `handed over, but ${reason}` };
+    if (error instanceof InsideAddressError || isInvalid(error)) return { kind: "forbidden", reason };
+    return { kind: "silent", began: this.#controller !== null, reason };
   }
 }
 

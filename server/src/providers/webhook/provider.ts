@@ -2,7 +2,8 @@ import { Agent } from "undici";
 import type { Outcome } from "#domain/outcome.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Envelope, Provider } from "#ports/provider.ts";
-import { Attempt } from "#providers/webhook/attempt.ts";
+import { outcomeOf } from "#providers/webhook/answer.ts";
+import { Attempt, type Ended } from "#providers/webhook/attempt.ts";
 import { guardedConnector, type Resolve } from "#providers/webhook/guarded-connector.ts";
 import { callOf } from "#providers/webhook/request.ts";
 import { type Sign, signer } from "#providers/webhook/signature.ts";
@@ -90,11 +91,23 @@ class WebhookProvider implements Provider {
     if (content.channel !== "webhook") return { kind: "refused", reason: `a webhook cannot carry ${content.channel}` };
     const call = callOf(envelope, content, this.#clock.nowMs(), this.#sign);
     if ("refused" in call) return { kind: "refused", reason: call.refused };
-    const attempt = new Attempt(call.method, this.#clock, this.#totalMs);
+    const attempt = new Attempt(this.#clock, this.#totalMs, "status");
     waiting.add(attempt);
     this.#agent.dispatch(call, attempt);
-    const outcome = await attempt.outcome;
+    const ended = await attempt.ended;
     waiting.delete(attempt);
-    return outcome;
+    return outcomeOfCall(ended, call.method, this.#clock.nowMs());
+  }
+}
+
+function outcomeOfCall(ended: Ended, method: "POST" | "PUT", nowMs: number): Outcome {
+  switch (ended.kind) {
+    case "answered":
+      return outcomeOf(ended.status, ended.retryAfter, ended.excerpt, nowMs);
+    case "forbidden":
+      return { kind: "refused", reason: ended.reason };
+    case "silent":
+      if (!ended.began || method === "PUT") return { kind: "retry", reason: ended.reason };
+      return { kind: "unknown", reason: `handed over, but ${ended.reason}` };
   }
 }

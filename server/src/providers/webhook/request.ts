@@ -41,13 +41,10 @@ export function callOf(
   nowMs: number,
   sign: Sign | null,
 ): Call | { readonly refused: string } {
-  const url = URL.parse(content.url);
-  if (url === null) return { refused: "the address is not a URL" };
-  if (url.protocol !== "http:" && url.protocol !== "https:") return { refused: `${url.protocol} is not http or https` };
-  if (url.username !== "" || url.password !== "")
-    return { refused: "credentials belong into authentication, not into the URL" };
+  const url = readUrl(content.url);
+  if (typeof url === "string") return { refused: url };
 
-  const sent = sentHeaders(content);
+  const sent = sentHeaders(content.headers, authorizationOf(content.authentication));
   if (typeof sent === "string") return { refused: sent };
   const body = Buffer.from(content.body);
   const timestampSeconds = Math.floor(nowMs / 1000);
@@ -64,13 +61,25 @@ export function callOf(
   };
 }
 
+/** An address that may be called, or a sentence. */
+export function readUrl(text: string): URL | string {
+  const url = URL.parse(text);
+  if (url === null) return "the address is not a URL";
+  if (url.protocol !== "http:" && url.protocol !== "https:") return `${url.protocol} is not http or https`;
+  if (url.username !== "" || url.password !== "") return "credentials belong into authentication, not into the URL";
+  return url;
+}
+
 /** Ours, overridden by the sender's, or a sentence about the first that cannot be sent. */
-function sentHeaders(content: WebhookContent): Map<string, string> | string {
+export function sentHeaders(
+  wanted: Readonly<Record<string, string>>,
+  authorization: string | null,
+): Map<string, string> | string {
   const headers = new Map([
     ["content-type", "application/json"],
     ["user-agent", "tidings"],
   ]);
-  const given = Object.entries(content.headers);
+  const given = Object.entries(wanted);
   if (given.length > HEADERS_MAX) return `${given.length} headers are more than ${HEADERS_MAX}`;
   for (const [written, value] of given) {
     const name = written.toLowerCase();
@@ -79,7 +88,6 @@ function sentHeaders(content: WebhookContent): Map<string, string> | string {
     if (!VALUE.test(value) || value.length > HEADER_CHARS_MAX) return `the value of the header ${name} cannot be sent`;
     headers.set(name, value);
   }
-  const authorization = authorizationOf(content.authentication);
   if (authorization !== null) headers.set("authorization", authorization);
   return VALUE.test(authorization ?? "") ? headers : "the bearer token cannot be sent in a header";
 }

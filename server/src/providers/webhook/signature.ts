@@ -30,6 +30,17 @@ export function signer(secrets: readonly string[]): Sign | null {
       .join(" ");
 }
 
+/**
+ * The value of `courier-signature`: HMAC-SHA256 over `t.body`, keyed with the secret's text (courier-api.md §7.1). With two
+ * secrets there are two signatures; a receiver that reads only the first is signed to with the first secret.
+ */
+export function courierSignature(secrets: readonly string[], timestampMs: number, body: Buffer): string {
+  const signatures = secrets.map(
+    (secret) => `signature=${createHmac("sha256", secret).update(`${timestampMs}.`).update(body).digest("hex")}`,
+  );
+  return [`t=${timestampMs}`, ...signatures].join(",");
+}
+
 function keyOf(secret: string, index: number): Buffer {
   const key = Buffer.from(SECRET.test(secret) ? secret.slice("whsec_".length) : "", "base64");
   if (key.length >= SECRET_BYTES_MIN && key.length <= SECRET_BYTES_MAX) return key;

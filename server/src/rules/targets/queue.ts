@@ -1,4 +1,5 @@
 import { parseArn } from "#domain/arn.ts";
+import type { DraftEffects } from "#engine/draft.ts";
 import type { Secrets } from "#ports/secrets.ts";
 import type { QueueDesk } from "#queues/desk.ts";
 import type { QueueFault } from "#queues/fault.ts";
@@ -9,7 +10,7 @@ import type { Delivered, TargetCall, TargetKind } from "#rules/target-kind.ts";
 import type { Target } from "#rules/rule.ts";
 
 /** What the target needs of the queues. */
-export type Queues = Pick<QueueDesk, "draftMessage" | "send">;
+export type Queues = Pick<QueueDesk, "draftMessage" | "send" | "get">;
 
 /**
  * A queue gets the input as a message. One that this node knows gets it in the commit that decided it, exactly once; a FIFO
@@ -27,12 +28,32 @@ export function queueTarget(queues: Queues, secrets: Secrets): TargetKind {
       return draft?.kind === "draft" ? draft.effects : null;
     },
     deliver: async (call) => {
-      const draft = queues.draftMessage(queueOf(call), messageOf(call, secrets), uuidOf(call.key, secrets));
-      if (draft?.kind === "draft") return { kind: "done", effects: draft.effects };
-      const sent = draft ?? (await queues.send(queueOf(call), messageOf(call, secrets)));
-      return sent.kind === "sent" ? { kind: "done", effects: {} } : refusal(sent, queueOf(call));
+      const laid = await layInto(queues, queueOf(call), messageOf(call, secrets), uuidOf(call.key, secrets));
+      return laid.kind === "laid" ? { kind: "done", effects: laid.effects } : refusal(laid, queueOf(call));
     },
   };
+}
+
+/**
+ * Lays a message into a queue, by a job that may be done again: with effects that are committed together with the job's end
+ * where the queue is a standard one, so exactly once, and otherwise under an id by which a FIFO queue knows it again.
+ */
+export async function layInto(
+  queues: Queues,
+  name: string,
+  message: NewQueueMessage,
+  id: string,
+): Promise<{ readonly kind: "laid"; readonly effects: DraftEffects } | QueueFault> {
+  let draft = queues.draftMessage(name, message, id);
+  if (draft === null) {
+    // A process that has just begun knows no queue until it has looked.
+    const found = await queues.get(name);
+    if (found.kind === "fault") return found;
+    draft = queues.draftMessage(name, message, id);
+  }
+  if (draft?.kind === "draft") return { kind: "laid", effects: draft.effects };
+  const sent = draft ?? (await queues.send(name, message));
+  return sent.kind === "sent" ? { kind: "laid", effects: {} } : sent;
 }
 
 function queueOf({ target }: TargetCall): string {

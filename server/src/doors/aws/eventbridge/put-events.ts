@@ -3,6 +3,7 @@ import { validation } from "#doors/aws/eventbridge/faults.ts";
 import { busName } from "#doors/aws/eventbridge/place.ts";
 import { action, type AwsCall } from "#doors/aws/service.ts";
 import { list, moment, required, structure, text, type Value, whole } from "#doors/aws/shape.ts";
+import { traceparentOf } from "#doors/aws/trace-header.ts";
 import { readJson } from "#doors/http/json-text.ts";
 import { DEFAULT_BUS } from "#domain/arn.ts";
 import type { EventAttributes } from "#domain/event.ts";
@@ -108,12 +109,4 @@ function resultOf(verdict: EventVerdict | undefined): Result {
     default:
       throw new Error("broken invariant: each event has a verdict, and none of this door is taken once");
   }
-}
-
-/** X-Ray's header, `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=1`, as W3C Trace Context; null when it is neither. */
-function traceparentOf(header: string): string | null {
-  const root = /Root=1-([0-9a-f]{8})-([0-9a-f]{24})/.exec(header);
-  const parent = /Parent=([0-9a-f]{16})/.exec(header)?.[1];
-  if (root === null || parent === undefined) return null;
-  return `00-${root[1]}${root[2]}-${parent}-${header.includes("Sampled=0") ? "00" : "01"}`;
 }

@@ -11,6 +11,7 @@ import { type AwsService, tableOf } from "#doors/aws/service.ts";
 /** EventBridge: JSON 1.1 of 2015-10-07. */
 export const EVENTBRIDGE: AwsService = {
   name: "events",
+  title: "EventBridge",
   target: "AWSEvents",
   jsonType: "application/x-amz-json-1.1",
   namespace: "",

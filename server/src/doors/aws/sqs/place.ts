@@ -7,9 +7,11 @@ import { ACCOUNT_ID, arnText, parseArn } from "#domain/arn.ts";
  * The queue that a call means: the last part of its URL, whatever its host, or a bare name; older SDKs say it by the path
  * of the call.
  */
-export function queueName(queueUrl: string | undefined, { pathQueue }: AwsCall): string | AwsFault {
-  if (queueUrl === undefined || queueUrl === "") return pathQueue ?? missingParameter("QueueUrl");
-  return queueUrl.slice(queueUrl.lastIndexOf("/") + 1);
+export function queueName(queueUrl: string | undefined, { pathQueue, about }: AwsCall): string | AwsFault {
+  const name = queueUrl === undefined || queueUrl === "" ? pathQueue : queueUrl.slice(queueUrl.lastIndexOf("/") + 1);
+  if (name === null) return missingParameter("QueueUrl");
+  about({ "messaging.destination.name": name });
+  return name;
 }
 
 export function queueUrl(name: string, { baseUrl }: AwsCall): string {

@@ -5,6 +5,7 @@ import { sqsFault } from "#doors/aws/sqs/faults.ts";
 import { md5OfAttributes, md5OfText } from "#doors/aws/sqs/md5.ts";
 import { queueArn, queueName } from "#doors/aws/sqs/place.ts";
 import { ATTRIBUTES, MESSAGE_ATTRIBUTES, QUEUE_URL } from "#doors/aws/sqs/shapes.ts";
+import { traceHeaderOf } from "#doors/aws/trace-header.ts";
 import { isBinary, type MessageAttribute, type ReceivedMessage } from "#queues/message.ts";
 
 const receiveMessage = action({
@@ -100,7 +101,15 @@ function systemAttributes(message: ReceivedMessage, wanted: ReadonlySet<string>,
   put("SequenceNumber", message.sequence);
   put("MessageDeduplicationId", message.dedupId);
   put("MessageGroupId", message.groupId);
-  put("AWSTraceHeader", message.traceHeader);
+  put("AWSTraceHeader", message.traceHeader ?? traceOf(message, wanted));
   put("DeadLetterQueueSourceArn", deadLetterSource === null ? null : queueArn(deadLetterSource, region));
   return Object.keys(attributes).length === 0 ? undefined : attributes;
+}
+
+/**
+ * What a rule put there came with an event's trace, and what a client sent with that of its call. Given to those who ask for
+ * it by name, as tracing libraries do; `All` shows what the sender gave.
+ */
+function traceOf({ traceparent }: ReceivedMessage, wanted: ReadonlySet<string>): string | null {
+  return traceparent === null || !wanted.has("AWSTraceHeader") ? null : traceHeaderOf(traceparent);
 }

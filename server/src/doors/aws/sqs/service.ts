@@ -11,6 +11,7 @@ import { TAG_ACTIONS } from "#doors/aws/sqs/tags.ts";
 /** SQS: JSON 1.0 and Query of 2012-11-05. */
 export const SQS: AwsService = {
   name: "sqs",
+  title: "SQS",
   target: "AmazonSQS",
   jsonType: "application/x-amz-json-1.0",
   namespace: "com.amazonaws.sqs#",

@@ -1,12 +1,21 @@
-import { ConsumerReport, type ConsumerReport as Report, NodeReport, QueueReport, WhyReport } from "@tidings/contract";
+import {
+  ConsumerReport,
+  type ConsumerReport as Report,
+  NodeReport,
+  QueueReport,
+  RuleReport,
+  WhyReport,
+} from "@tidings/contract";
 import { Type } from "@tidings/contract";
 import { json, refusal, unknownThing } from "#doors/http/answer.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { toDetails } from "#doors/http/message-view.ts";
 import type { Routes } from "#doors/http/route.ts";
+import { DEFAULT_BUS } from "#domain/arn.ts";
 import { parseMessageId } from "#domain/ids.ts";
-import { lagsOf } from "#observers/metrics/lag.ts";
+import { readersOf } from "#observers/metrics/lag.ts";
 import type { MessageDesk, Why } from "#pipeline/message-desk.ts";
+import type { RuleLoad } from "#rules/rule-loads.ts";
 import type { Store } from "#ports/store.ts";
 
 /** A recipient's newest messages that are explained at once: the question is about one of the last few. */
@@ -15,8 +24,9 @@ const EXPLAINED_MAX = 5;
 /** For whoever runs it: why, and how far everything has come. */
 export function registerAdmin(
   routes: Routes,
-  { store, desk, clock, nodes }: Pick<HttpHouse, "store" | "desk" | "clock" | "nodes">,
+  { store, desk, clock, nodes, rules }: Pick<HttpHouse, "store" | "desk" | "clock" | "nodes" | "rules">,
 ): void {
+  const since = clock.nowMs();
   routes.add({
     method: "GET",
     path: "/admin/why",
@@ -81,6 +91,23 @@ export function registerAdmin(
     answers: { 200: { says: "The consumers", body: ConsumerReport } },
     handle: async () => json(200, await consumersOf(store, clock.nowMs())),
   });
+
+  routes.add({
+    method: "GET",
+    path: "/admin/rules",
+    tag: "admin",
+    scope: "full",
+    summary: "What of each rule waits, gave up and was done",
+    query: Type.Object({
+      bus: Type.Optional(Type.String({ description: "With `name`: only this rule" })),
+      name: Type.Optional(Type.String()),
+    }),
+    answers: { 200: { says: "The rules that have something to show, or the one asked for", body: RuleReport } },
+    handle: async ({ query: { bus = DEFAULT_BUS, name } }) => {
+      const loads = name === undefined ? await rules.loads.all() : [await rules.loads.of({ bus, name })];
+      return json(200, { since, rules: loads.map(loadOf) });
+    },
+  });
 }
 
 async function whyMessage(desk: MessageDesk, text: string): Promise<readonly Why[]> {
@@ -106,16 +133,13 @@ function toReport({ record, answer, rule, deadline, steps }: Why) {
   };
 }
 
+function loadOf({ oldestMs, ...load }: RuleLoad) {
+  return { ...load, oldest: oldestMs };
+}
+
 /** Checkpoints with their lag in events and in time (the iterator age). */
 export async function consumersOf(store: Store, nowMs: number): Promise<Report> {
-  const [{ last }, lags] = await Promise.all([store.journalBounds(), lagsOf(store, nowMs)]);
-  const consumers = lags.map(({ consumer, partition, position, updatedMs, lagEvents, lagMs }) => ({
-    consumer,
-    partition,
-    position,
-    updated: updatedMs,
-    lagEvents,
-    lagMs,
-  }));
+  const [{ last }, readers] = await Promise.all([store.journalBounds(), readersOf(store, nowMs)]);
+  const consumers = readers.map(({ updatedMs, ...reader }) => ({ ...reader, updated: updatedMs }));
   return { last, consumers };
 }

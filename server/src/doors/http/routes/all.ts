@@ -18,6 +18,7 @@ import { registerRequests } from "#doors/http/routes/requests.ts";
 import { registerSchemas } from "#doors/http/routes/schemas.ts";
 import { registerRules } from "#doors/http/routes/rules.ts";
 import { registerSend } from "#doors/http/routes/send.ts";
+import { registerWebhooks } from "#doors/http/routes/webhooks.ts";
 import { registerProbes, registerService } from "#doors/http/routes/service.ts";
 
 /** Every route of the door; the reference shows them in this order. A worker has only what machines ask. */
@@ -40,6 +41,7 @@ export function registerAll(routes: Routes, house: HttpHouse, openApi: () => str
   registerAdmin(routes, house);
   registerEvents(routes, house);
   registerRules(routes, house);
+  registerWebhooks(routes, house);
   registerDeadLetters(routes, house);
   registerHeld(routes, house);
   registerAws(routes, house);

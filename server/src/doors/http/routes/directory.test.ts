@@ -29,6 +29,7 @@ import { openQueues } from "#queues/queues.ts";
 import { EventDesk } from "#rules/event-desk.ts";
 import { openRules } from "#rules/open-desk.ts";
 import { SchemaDesk } from "#schemas/schema-desk.ts";
+import { openWebhooks } from "#webhooks/open.ts";
 import { type GivenDirectory, givenDirectory } from "../../../../test/given-directory.ts";
 
 /** The door on a directory of its own; nothing can be sent through it. */
@@ -39,6 +40,13 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
   const unused = () => Promise.reject(new Error("not in this test"));
   const blobs = openMemoryBlobStore({ clock: given.clock });
   const queues = openQueues(given.engine, given.secrets).desk;
+  const rules = openRules({
+    engine: given.engine,
+    secrets: given.secrets,
+    queues,
+    kinds: [],
+    region: "us-east-1",
+  }).desk;
   const house: HttpHouse = {
     ...given,
     nodes: soleNode({ id: "test", role: "all", version: "0.1.0" }, 0),
@@ -47,7 +55,14 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
     events: new EventDesk(given.engine, given.secrets),
     schemas: new SchemaDesk(given.engine),
     queues,
-    rules: openRules({ engine: given.engine, secrets: given.secrets, queues, kinds: [], region: "us-east-1" }).desk,
+    rules,
+    webhooks: openWebhooks({
+      engine: given.engine,
+      secrets: given.secrets,
+      caller: { post: unused, flaw: () => null, [Symbol.asyncDispose]: unused },
+      showMessage: unused,
+      rules: () => rules,
+    }).desk,
     desk: { cancel: unused, resend: unused, archive: unused, output: unused, why: unused },
     blobs,
     dice: seededDice(7),

@@ -22,15 +22,12 @@ import {
 import { BAD_CURSOR, decodeCursor, paging } from "#doors/http/cursor.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
 import { PAGE_ITEMS_DEFAULT } from "#doors/http/limits.ts";
-import { historyOf, toDetails, toProviders } from "#doors/http/message-view.ts";
+import { HISTORY_EVENTS_MAX, historyOf, messageShower, toDetails } from "#doors/http/message-view.ts";
 import type { Call, Routes } from "#doors/http/route.ts";
 import { type MessageId, parseMessageId } from "#domain/ids.ts";
 import type { MessageRecord } from "#domain/message.ts";
 import type { Output } from "#pipeline/message-desk.ts";
 import type { MessageFilter } from "#ports/store.ts";
-
-/** Events of one message that are looked at: its whole life, unless a provider was tried for days. */
-const HISTORY_EVENTS_MAX = 1_000;
 
 type House = Pick<HttpHouse, "store" | "desk">;
 const MessageParams = Type.Object({ message_id: Type.String({ description: "Message id" }) });
@@ -45,6 +42,7 @@ export function registerMessages(routes: Routes, house: House): void {
 }
 
 function registerReading(routes: Routes, { store }: House): void {
+  const showMessage = messageShower(store);
   routes.add({
     method: "GET",
     path: "/messages",
@@ -76,10 +74,9 @@ function registerReading(routes: Routes, { store }: House): void {
     answers: { 200: { says: "The message", body: MessageWithProviders } },
     faults: ["thing.unknown"],
     handle: async (call) => {
-      const record = await recordOf(store, call);
-      if (record === null) return UNKNOWN;
-      const events = await store.eventsOf(record.id, HISTORY_EVENTS_MAX);
-      return json(200, { ...toDetails(record), providers: toProviders(record, events) });
+      const id = parseMessageId(call.params.message_id);
+      const message = id === null ? null : await showMessage(id);
+      return message === null ? UNKNOWN : json(200, message);
     },
   });
 

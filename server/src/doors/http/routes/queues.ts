@@ -267,6 +267,7 @@ async function withCounts(queues: QueueDesk, queue: Queue): Promise<QueueView> {
     fifo: fifo === null ? null : { content_dedup: fifo.contentDedup, dedup_scope: fifo.dedupScope },
     tags,
     counts: { visible, in_flight: inFlight, delayed, oldest_visible: oldestVisibleMs },
+    tally: queues.tally(name),
   };
 }
 

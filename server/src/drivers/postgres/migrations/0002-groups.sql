@@ -11,9 +11,10 @@ CREATE INDEX jobs_behind ON jobs (queue, grp, turn, id) WHERE state = 4;
 CREATE INDEX jobs_waiting_by_queue ON jobs (queue, lane, enqueued_ms) WHERE state = 0;
 
 -- Sees to it, at the end of each statement that moved a job of a group, that the first of the group is in front if none is
--- held, and all others behind. Whoever does this, and whoever claims one, has the group's lock to the end of the transaction,
--- so two never decide at once, and each sees what the one before has done. A claim only tries the lock, and a job that is
--- made ready because it is due stays the first, so neither comes here.
+-- held, and all others behind. Whoever does this has the group's lock to the end of the transaction: two never decide at
+-- once, and each sees what the one before has done. A claim needs no lock. It takes what is in front, whose row says who
+-- was first: whoever is about to put that one behind waits for the claim, and looks again whether one is held. What is made
+-- ready because it is due stays the first, so neither comes here.
 -- Times are those of whoever writes (tidings.now_ms); without one, the server's.
 CREATE FUNCTION regroup_job() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -37,7 +38,10 @@ BEGIN
   IF foremost.state = 4 THEN
     now_ms := coalesce(nullif(current_setting('tidings.now_ms', true), '')::double precision,
       extract(epoch FROM clock_timestamp()) * 1000);
-    UPDATE jobs SET state = CASE WHEN due_ms <= now_ms THEN 1 ELSE 0 END WHERE key = foremost.key;
+    UPDATE jobs SET state = CASE WHEN due_ms <= now_ms THEN 1 ELSE 0 END
+      WHERE key = foremost.key AND NOT EXISTS (
+        SELECT FROM jobs held WHERE held.queue = moved.queue AND held.grp = moved.grp AND held.grp IS NOT NULL
+          AND held.state < 3 AND held.state + 0 = 2);
   END IF;
   RETURN NULL;
 END
