@@ -176,6 +176,7 @@ async function stateOf(store: Store): Promise<Readonly<Record<string, unknown>>>
     requests: await store.requests([0, 1, 2, 3].map((n) => requestIdOf(n))),
     listed: (await store.listMessages({ archived: true }, { after: null, limit: 99 })).messages,
     jobs: await store.jobs([...KEYS, ...WORKING_KEYS]),
+    within: await store.jobsWithin({ from: "", before: "zz", atMost: 99 }),
     dead: await store.deadJobs({ queue: null, after: null, limit: 99 }),
     depths: await store.depths(),
     someDepths: await store.depths(["never", QUEUE]),

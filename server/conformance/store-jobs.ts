@@ -425,6 +425,22 @@ export function jobSentences(world: StoreWorld): void {
       assert.deepEqual(await keys("other", "b", 9), ["c"]);
     });
 
+    test("jobs in a range of keys are counted up to a bound, wherever they are, with the first and the oldest", async () => {
+      await using at = await world.open();
+      const { store, clock } = at;
+      const within = (from: string, before: string, atMost = 9) => store.jobsWithin({ from, before, atMost });
+      assert.deepEqual(await within("", "z"), { jobs: 0, firstKey: null, oldestMs: null });
+      await commitOne(store, { jobs: [job("r/c"), job("r/e", { heldForMs: LEASE_MS }), job("s/a")] });
+      await commitOne(store, { jobs: [job("gone", { heldForMs: LEASE_MS })] });
+      await commitOne(store, { job: { ref: { key: "gone", fence: 1 }, end: { kind: "dead", error: "e" } } });
+      clock.advance(7);
+      await commitOne(store, { jobs: [job("r/b"), job("r/\u{1f600}", { dueMs: START_MS + 99_999 })] });
+      assert.deepEqual(await within("r/", "r0"), { jobs: 4, firstKey: "r/b", oldestMs: START_MS });
+      assert.deepEqual(await within("r/", "r0", 1), { jobs: 1, firstKey: "r/b", oldestMs: START_MS + 7 });
+      assert.deepEqual(await within("r/f", "s/a"), { jobs: 1, firstKey: "r/\u{1f600}", oldestMs: START_MS + 7 });
+      assert.deepEqual(await within("g", "h"), { jobs: 0, firstKey: null, oldestMs: null }, "the dead are elsewhere");
+    });
+
     test("depths count every queue and lane, and know how old the oldest ready job is", async () => {
       await using at = await world.open();
       const { store, clock } = at;

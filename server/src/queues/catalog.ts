@@ -69,14 +69,12 @@ export class Catalog {
     return store.can.manyNodes ? clock.monotonicMs() - readMs : 0;
   }
 
-  /** It may have changed, and nobody knows whether: it is read at its next use. */
-  forget(name: string): void {
-    this.#known.delete(name);
-    this.#reading.delete(name);
-  }
-
   #hear({ puts, deletes }: Draft): void {
-    for (const { collection, id } of [...(puts ?? []), ...(deletes ?? [])]) if (collection === QUEUES) this.forget(id);
+    for (const { collection, id } of [...(puts ?? []), ...(deletes ?? [])]) {
+      if (collection !== QUEUES) continue;
+      this.#known.delete(id);
+      this.#reading.delete(id);
+    }
   }
 }
 

@@ -28,12 +28,9 @@ const DEAD_LETTERS_TO = "dead-letters-to";
 /** The queues themselves: made, changed and removed, each in one commit with the event that says so. */
 export class Definitions {
   readonly #engine: Engine;
-  readonly #forget: (name: string) => void;
 
-  /** @param forget called for a queue when it is not known whether its change was committed. */
-  constructor(engine: Engine, forget: (name: string) => void) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#forget = forget;
   }
 
   create(ask: CreateQueue, trace: string | null): Promise<Done<{ readonly queue: Queue; readonly isNew: boolean }>> {
@@ -150,10 +147,6 @@ export class Definitions {
       const queue = document === null ? null : queueOf(document);
       const outcome = await decide({ queue, changes, nowMs, happens, put });
       return outcome.kind === "fault" ? { kind: "elsewhere", value: outcome } : write(changes, outcome);
-    }).catch((fault: unknown) => {
-      // A commit whose answer was lost may have been done, and a queue that was purged must not be sent to.
-      this.#forget(name);
-      throw fault;
     });
     switch (changed.kind) {
       case "done":

@@ -49,7 +49,7 @@ function gaugeReceivers({ parts: { meter }, lending }: Engine): void {
 
 function deskOf(house: QueueHouse): QueueDesk {
   const { catalog, counts } = house;
-  const definitions = new Definitions(house.engine, (name) => catalog.forget(name));
+  const definitions = new Definitions(house.engine);
   const sending = new Sending(house);
   const receiving = new Receiving(house);
   const returning = new Returning(house);

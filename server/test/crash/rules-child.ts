@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
-import { openSqliteStore } from "#drivers/sqlite/open.ts";
 import { systemClock } from "#drivers/system/clock.ts";
+import { openCrashStore } from "../support/crash-store.ts";
 import { AT_ONCE, BY_JOB, foreign, RulesWorld, target, wish } from "../support/rules-world.ts";
 
 /**
@@ -10,7 +10,7 @@ import { AT_ONCE, BY_JOB, foreign, RulesWorld, target, wish } from "../support/r
 const [, , path, first] = process.argv;
 if (path === undefined || first === undefined) throw new Error("a path and a number are needed");
 const clock = systemClock();
-const world = await RulesWorld.start(await openSqliteStore({ path, clock }), clock);
+const world = await RulesWorld.start(await openCrashStore(path, clock), clock);
 const { rules } = world.rules.desk;
 
 let number = Number(first);

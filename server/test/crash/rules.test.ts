@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openSqliteStore } from "#drivers/sqlite/open.ts";
 import { systemClock } from "#drivers/system/clock.ts";
+import { openCrashStore } from "../support/crash-store.ts";
 import { RulesWorld } from "../support/rules-world.ts";
 import { keysByJournal } from "../support/rules-by-journal.ts";
 import { until } from "../support/until.ts";
@@ -36,7 +36,7 @@ test(`after ${KILLS} kills every event was given once to the rules of its place 
 /** Another process takes over, works off what is there, and is looked at. */
 async function audit(path: string, promised: number): Promise<void> {
   const clock = systemClock();
-  const store = await openSqliteStore({ path, clock });
+  const store = await openCrashStore(path, clock);
   const world = await RulesWorld.start(store, clock);
   await until(
     "the matcher has read everything, and no job is left",

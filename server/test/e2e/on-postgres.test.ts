@@ -18,8 +18,14 @@ const FILES = [
   "e2e/mail-trouble",
   "e2e/webhook",
   "clients/eventbridge-js",
+  "clients/sqs-js",
+  "clients/sqs-js-dead-letters",
+  "clients/sqs-js-fifo",
+  "clients/sqs-js-messages",
+  "clients/sqs-js-restart",
   "crash/delayed",
   "crash/kill",
+  "crash/rules",
   "crash/stop",
 ];
 

@@ -1,5 +1,6 @@
 import { databaseAway, killDatabase, noConnections } from "./database.ts";
 import { killApi, killWorker } from "./kills.ts";
+import { killMatcher } from "./matched.ts";
 import { cutOff, pause, unplugged, wrongClocks } from "./silence.ts";
 import type { Scenario } from "./stage.ts";
 import { rollingUpgrade } from "./upgrade.ts";
@@ -8,6 +9,7 @@ import { rollingUpgrade } from "./upgrade.ts";
 export const SCENARIOS: readonly Scenario[] = [
   killWorker,
   killApi,
+  killMatcher,
   killDatabase,
   databaseAway,
   cutOff,
