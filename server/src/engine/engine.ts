@@ -292,6 +292,7 @@ export class Engine {
       for (const { hand } of handed) hand.free();
       // Perhaps only the answer was lost. Who repeats it may be told that it is done, and nobody would hear of it.
       for (const listener of this.#listeners) listener(draft);
+      if (mayReady(unit)) this.#readied();
       throw fault;
     }
     if (verdict.kind === "committed") this.#afterCommit(draft, unit, handed, verdict.skipped, askedMs);
@@ -400,4 +401,11 @@ function textBytes(unit: Unit): number {
     for (const event of events) bytes += event.data.length + 200;
   }
   return bytes;
+}
+
+/** Whether jobs lie ready in the store when this is committed. */
+function mayReady({ job, jobs, messages, dead, unpark }: Unit): boolean {
+  return (
+    (jobs ?? messages ?? []).length > 0 || job?.end.kind === "again" || dead?.then === "revive" || unpark !== undefined
+  );
 }

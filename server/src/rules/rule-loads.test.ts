@@ -18,6 +18,7 @@ test("of each rule is known what waits and since when, what gave up, and what wa
   await world.pass(1_000);
   const bornMs = world.clock.nowMs();
   await world.append(foreign("1", { kind: "a" }), foreign("2", { kind: "a" }));
+  await world.quiet();
   await world.pass(4_000);
 
   const { loads } = world.rules.desk;

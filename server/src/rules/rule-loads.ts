@@ -39,7 +39,8 @@ const RULES_MAX = 100;
 
 /**
  * Looks at the jobs of the stage `target` by their keys, in which the rule stands: from one rule to the next, so that only
- * rules of which something waits cost anything.
+ * rules of which something waits cost anything. Where a bus is called as another one with a rule of it (`shop` has the rule
+ * `north`, and there is a bus `shop/north`), that rule is shown with what waits for the bus, too.
  */
 export class Loads implements RuleLoads {
   readonly #store: Store;

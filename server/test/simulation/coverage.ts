@@ -69,7 +69,62 @@ export const KINDS = [
   "retention.orphans",
 ] as const;
 
-export type Kind = (typeof KINDS)[number];
+/** The same for the simulation of events, rules, queues and webhooks. */
+export const EVENT_KINDS = [
+  // Who raises events.
+  "events.kept",
+  "events.together",
+  "events.repeated",
+  "events.refused",
+  // Rules, archives, replays.
+  "rules.changed",
+  "rules.disabled",
+  "rules.removed",
+  "rules.ownBus",
+  "rules.toBus",
+  "archives.changed",
+  "archives.removed",
+  "replays.started",
+  "replays.cancelled",
+  // What came of it.
+  "told.queued",
+  "told.sent",
+  "told.posted",
+  "told.dead",
+  "told.replayed",
+  "webhook.failed",
+  // Queues.
+  "queues.refused",
+  "queues.deduplicated",
+  "queues.received",
+  "queues.receivedAgain",
+  "queues.deadReceived",
+  "queues.hungUp",
+  "queues.longPoll",
+  "queues.deleted",
+  "queues.deleteRefused",
+  "queues.visibility",
+  "queues.purged",
+  "queues.moveBegun",
+  "fate.deleted",
+  "fate.moved",
+  "fate.expired",
+  "fate.purged",
+  // The machine.
+  "process.stoppedDrained",
+  "process.stoppedCut",
+  "clock.back",
+  "clock.ahead",
+  "lease.deaf",
+  "store.full",
+  "store.slow",
+  "store.readFailed",
+  "store.fenced",
+  "store.lostStep",
+  "retention.events",
+] as const;
+
+export type Kind = (typeof KINDS)[number] | (typeof EVENT_KINDS)[number];
 
 /** How often each of them happened. */
 export type Exercised = Readonly<Partial<Record<Kind, number>>>;
@@ -85,6 +140,6 @@ export class Counts {
 }
 
 /** Kinds that never happened. */
-export function missing(exercised: Exercised): readonly Kind[] {
-  return KINDS.filter((kind) => (exercised[kind] ?? 0) === 0);
+export function missing(exercised: Exercised, kinds: readonly Kind[] = KINDS): readonly Kind[] {
+  return kinds.filter((kind) => (exercised[kind] ?? 0) === 0);
 }

@@ -1,13 +1,25 @@
 import { parseArgs } from "node:util";
-import { missing } from "./coverage.ts";
-import { shrink } from "./shrink.ts";
-import { type Report, simulate, STEPS_DEFAULT } from "./simulation.ts";
+import { EVENT_KINDS, type Kind, KINDS, missing } from "./coverage.ts";
+import { type EventReport, simulateEvents } from "./events/event-simulation.ts";
+import { shrinkBy } from "./shrink.ts";
+import { type Report, simulate, STEPS_DEFAULT, type Wishes } from "./simulation.ts";
 
 /*
  * npm run simulate -- --seeds 1000 [--from 1] [--json]     runs seeds until one fails
  * npm run simulate -- --seed 7 [--only 3,17,40]            replays one, and tells what happened
+ * npm run simulate -- --profile events …                   only events, rules, queues and webhooks; people: only messages
  */
-const USAGE = "npm run simulate -- [--seeds N] [--from N] [--seed N] [--only STEP,STEP…] [--json]";
+const USAGE =
+  "npm run simulate -- [--profile people|events] [--seeds N] [--from N] [--seed N] [--only STEP,STEP…] [--json]";
+
+type AnyReport = Report | EventReport;
+type Profile = {
+  readonly name: "people" | "events";
+  readonly simulate: (seed: number, wishes: Wishes) => Promise<AnyReport>;
+  readonly kinds: readonly Kind[];
+};
+const PEOPLE: Profile = { name: "people", simulate, kinds: KINDS };
+const EVENTS: Profile = { name: "events", simulate: simulateEvents, kinds: EVENT_KINDS };
 const SEEDS_DEFAULT = 100;
 /** So many seeds meet every kind of trouble; if they do not, the simulation does not bite any more. */
 const SEEDS_COVERING = 50;
@@ -18,51 +30,61 @@ async function main(argv: string[]): Promise<0 | 1 | 2> {
     process.stderr.write(`${USAGE}\n`);
     return 2;
   }
-  const { seed, only, json } = options;
-  return seed === null ? await many(options.from, options.seeds, json) : await one(seed, only, json);
+  const { seed, only, json, profile } = options;
+  if (seed !== null) return await one(profile ?? PEOPLE, seed, only, json);
+  if (profile !== null) return await many(profile, options.from, options.seeds, json);
+  // Each has half of the seeds.
+  const half = Math.ceil(options.seeds / 2);
+  const people = await many(PEOPLE, options.from, half, json);
+  if (people !== 0 || half === options.seeds) return people;
+  return await many(EVENTS, options.from, options.seeds - half, json);
 }
 
-async function many(from: number, seeds: number, json: boolean): Promise<0 | 1> {
+async function many(profile: Profile, from: number, seeds: number, json: boolean): Promise<0 | 1> {
   const startMs = performance.now();
   const sum = new Sum();
   for (let seed = from; seed < from + seeds; seed += 1) {
-    const report = await simulate(seed);
+    const report = await profile.simulate(seed, {});
     sum.add(report);
     if (report.violations.length > 0) {
-      process.stderr.write(`\nseed ${seed}: ${report.violations[0]}\nlooking for a shorter failure …\n`);
-      const shrunk = await shrink(seed);
+      process.stderr.write(
+        `\n${profile.name} seed ${seed}: ${report.violations[0]}\nlooking for a shorter failure …\n`,
+      );
+      const shrunk = await shrinkBy(profile.simulate, seed);
       if (json) print({ failed: seed, only: shrunk?.only ?? null, report: shrunk?.report ?? report });
-      else tell(shrunk?.report ?? report, replay(seed, shrunk?.only ?? null));
+      else tell(shrunk?.report ?? report, replay(profile, seed, shrunk?.only ?? null));
       return 1;
     }
-    if (process.stderr.isTTY) process.stderr.write(`\r${seed - from + 1}/${seeds} `);
+    if (process.stderr.isTTY) process.stderr.write(`\r${profile.name} ${seed - from + 1}/${seeds} `);
   }
   if (process.stderr.isTTY) process.stderr.write("\r");
   const seconds = (performance.now() - startMs) / 1000;
-  const never = missing(sum.numbers);
-  if (json) print({ from, seconds: Math.round(seconds * 10) / 10, ...sum.numbers, missing: never });
-  else process.stdout.write(`${seeds} seeds from ${from}, ${seconds.toFixed(1)} s, no violation\n${sum.table()}\n`);
+  const never = missing(sum.numbers, profile.kinds);
+  const took = `${profile.name}: ${seeds} seeds from ${from}, ${seconds.toFixed(1)} s, no violation`;
+  if (json)
+    print({ profile: profile.name, from, seconds: Math.round(seconds * 10) / 10, ...sum.numbers, missing: never });
+  else process.stdout.write(`${took}\n${sum.table()}\n`);
   if (never.length > 0) process.stderr.write(`never happened: ${never.join(", ")}\n`);
   return never.length > 0 && seeds >= SEEDS_COVERING ? 1 : 0;
 }
 
-async function one(seed: number, only: readonly number[] | null, json: boolean): Promise<0 | 1> {
-  const report = await simulate(seed, only === null ? {} : { only });
+async function one(profile: Profile, seed: number, only: readonly number[] | null, json: boolean): Promise<0 | 1> {
+  const report = await profile.simulate(seed, only === null ? {} : { only });
   if (json) print(report);
-  else tell(report, replay(seed, only));
+  else tell(report, replay(profile, seed, only));
   return report.violations.length > 0 ? 1 : 0;
 }
 
-function tell({ trace, violations, seed, steps, ...numbers }: Report, command: string): void {
-  const { outcomes, repeats, exercised, ...counts } = numbers;
-  process.stdout.write(`${trace.join("\n")}\n\nseed ${seed}, ${steps} steps\n`);
-  process.stdout.write(`${JSON.stringify({ ...counts, ...outcomes, repeats, ...exercised })}\n`);
+function tell(report: AnyReport, command: string): void {
+  const { trace, violations, seed, steps, ...numbers } = report;
+  process.stdout.write(`${trace.join("\n")}\n\nseed ${seed}, ${steps} steps\n${JSON.stringify(numbers)}\n`);
   process.stdout.write(violations.length === 0 ? "no violation\n" : `\n${violations.join("\n")}\n`);
   process.stdout.write(`again: ${command}\n`);
 }
 
-function replay(seed: number, only: readonly number[] | null): string {
-  return `npm run simulate -- --seed ${seed}${only === null ? "" : ` --only ${only.join(",")}`}`;
+function replay({ name }: Profile, seed: number, only: readonly number[] | null): string {
+  const profile = name === "people" ? "" : ` --profile ${name}`;
+  return `npm run simulate --${profile} --seed ${seed}${only === null ? "" : ` --only ${only.join(",")}`}`;
 }
 
 function print(value: unknown): void {
@@ -73,11 +95,14 @@ function print(value: unknown): void {
 class Sum {
   readonly numbers: Record<string, number> = {};
 
-  add({ seed: _seed, trace: _trace, violations: _violations, outcomes, repeats, exercised, ...counts }: Report): void {
-    this.#more({ seeds: 1, ...counts });
-    this.#more(outcomes);
-    this.#more(exercised);
-    for (const [reason, n] of Object.entries(repeats)) this.#more({ [`repeats.${reason}`]: n });
+  add({ seed: _seed, trace: _trace, violations: _violations, ...report }: AnyReport): void {
+    this.#more({ seeds: 1 });
+    for (const [name, value] of Object.entries(report)) {
+      if (typeof value === "number") this.#more({ [name]: value });
+      // Kinds and outcomes have names that say what they are.
+      else if (name === "exercised" || name === "outcomes") this.#more(value);
+      else for (const [of, n] of Object.entries(value)) this.#more({ [`${name}.${of}`]: n });
+    }
   }
 
   #more(counts: Readonly<Record<string, number>>): void {
@@ -92,6 +117,8 @@ class Sum {
 }
 
 type Options = {
+  /** Null: both. */
+  readonly profile: Profile | null;
   readonly seeds: number;
   readonly from: number;
   readonly seed: number | null;
@@ -105,6 +132,7 @@ function read(argv: string[]): Options | null {
     const { values } = parseArgs({
       args: argv,
       options: {
+        profile: { type: "string" },
         seeds: { type: "string" },
         from: { type: "string" },
         seed: { type: "string" },
@@ -117,9 +145,11 @@ function read(argv: string[]): Options | null {
     const seed = values.seed === undefined ? null : Number(values.seed);
     const only = values.only === undefined ? null : values.only.split(",").filter(Boolean).map(Number);
     const numbers = [seeds, from, seed ?? 0, ...(only ?? [])];
+    const profile = [PEOPLE, EVENTS].find(({ name }) => name === values.profile) ?? null;
+    if (profile === null && values.profile !== undefined) return null;
     const inRange = (only ?? []).every((step) => step < STEPS_DEFAULT * 100);
     return numbers.every((n) => Number.isInteger(n) && n >= 0) && inRange && seeds >= 1
-      ? { seeds, from, seed, only, json: values.json ?? false }
+      ? { profile, seeds, from, seed, only, json: values.json ?? false }
       : null;
   } catch {
     return null;

@@ -1,10 +1,14 @@
 import { type Report, simulate, STEPS_DEFAULT, type Wishes } from "./simulation.ts";
 
+/** A simulation, as far as the search for a shorter failure looks at it. */
+type Simulate<Told> = (seed: number, wishes: Wishes) => Promise<Told>;
+type Told = Pick<Report, "violations" | "trace">;
+
 /** Simulations that are tried in search of a shorter failure; some 100 ms each. */
 const TRIES_MAX = 300;
 
 /** The shortest failure found, and the steps that lead to it. */
-export type Shrunk = { readonly only: readonly number[]; readonly report: Report };
+export type Shrunk<Found = Report> = { readonly only: readonly number[]; readonly report: Found };
 
 /**
  * First the prefix of the steps up to the failure, then without each part of them that it fails without: halves,
@@ -13,15 +17,25 @@ export type Shrunk = { readonly only: readonly number[]; readonly report: Report
  *
  * @see A. Zeller, R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002
  */
-export async function shrink(
+export function shrink(
   seed: number,
   wishes: Pick<Wishes, "plant"> = {},
   triesMax: number = TRIES_MAX,
 ): Promise<Shrunk | null> {
+  return shrinkBy(simulate, seed, wishes, triesMax);
+}
+
+/** The same for any simulation. */
+export async function shrinkBy<Found extends Told>(
+  simulated: Simulate<Found>,
+  seed: number,
+  wishes: Pick<Wishes, "plant"> = {},
+  triesMax: number = TRIES_MAX,
+): Promise<Shrunk<Found> | null> {
   let tries = 0;
-  const fails = async (only: readonly number[]): Promise<Shrunk | null> => {
+  const fails = async (only: readonly number[]): Promise<Shrunk<Found> | null> => {
     tries += 1;
-    const report = await simulate(seed, { ...wishes, only });
+    const report = await simulated(seed, { ...wishes, only });
     return report.violations.length === 0 ? null : { only: only.slice(0, report.trace.length), report };
   };
   let found = await fails([...Array(STEPS_DEFAULT).keys()]);

@@ -24,6 +24,7 @@ const READS = [
   "eventsBehind",
   "trimJournal",
   "trimRequests",
+  "trimJobs",
   "unnamedBlobs",
   "sweep",
 ];
