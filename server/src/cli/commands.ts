@@ -164,7 +164,7 @@ const ENDS: Readonly<Record<number, string>> = {
 /** `tidings --help`. */
 export function renderHelp(screen: Screen): string {
   const title = (text: string): string => paint(screen, "bold", text);
-  const name = (text: string): string => paint(screen, "cyan", text.padEnd(10));
+  const name = (text: string): string => paint(screen, "cyan", text.padEnd(11));
   const groups = Object.entries(GROUPS).flatMap(([group, entries]) => [
     title(`${group}:`),
     ...entries.map((entry) => `  ${name(entry.name)}${entry.summary}`),

@@ -8,17 +8,18 @@ import { type MemoryStore, openMemoryStore } from "#drivers/memory/store.ts";
 import { type Consumer, startConsumer } from "#engine/consumer.ts";
 import { Engine } from "#engine/engine.ts";
 import { tidy } from "#engine/upkeep.ts";
+import { openRegistry } from "#observers/metrics/registry.ts";
 import { silentLog } from "#ports/log.ts";
-import { silentMeter } from "#ports/meter.ts";
 
 class Reading {
   readonly clock = new ManualClock();
+  readonly registry = openRegistry();
   store: MemoryStore = openMemoryStore({ clock: this.clock });
   engine: Engine = this.#open();
 
   #open(): Engine {
-    const { store, clock } = this;
-    return new Engine({ store, clock, dice: seededDice(3), log: silentLog, meter: silentMeter });
+    const { store, clock, registry: meter } = this;
+    return new Engine({ store, clock, dice: seededDice(3), log: silentLog, meter });
   }
 
   static async start(): Promise<Reading> {
@@ -189,6 +190,13 @@ test("a batch that fails is halved until the event that fails stands alone, and 
   const dead = await reading.store.deadJob("consumer:log#3");
   assert.match(dead?.error ?? "", /cannot read this/);
   assert.equal(dead?.attempt, 3);
+  const counted = (await reading.registry.text()).match(/^tidings_consumer_(?:events|failures)_total.*$/gm);
+  assert.deepEqual(counted, [
+    'tidings_consumer_events_total{consumer="log",outcome="handled"} 4',
+    'tidings_consumer_events_total{consumer="log",outcome="dead"} 1',
+    // Five, then three of them, then the one that fails three times.
+    'tidings_consumer_failures_total{consumer="log"} 5',
+  ]);
 });
 
 test("a dead letter of a consumer can be re-driven when its handler is mended", async () => {

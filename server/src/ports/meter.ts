@@ -33,7 +33,7 @@ export const OTHERS = "(others)";
  */
 export class CountersByName<Kind extends string> {
   readonly #make: (name: string, kind: Kind) => Counter;
-  readonly #byName = new Map<string, Partial<Record<Kind, { readonly counter: Counter; sum: number }>>>();
+  readonly #byName = new Map<string, Partial<Record<Kind, Summed>>>();
 
   /** @param make is called once for each name and kind. */
   constructor(make: (name: string, kind: Kind) => Counter) {
@@ -41,10 +41,14 @@ export class CountersByName<Kind extends string> {
   }
 
   add(name: string, kind: Kind, n: number): void {
-    const shown = this.#byName.has(name) || this.#byName.size < NAMES_MAX ? name : OTHERS;
-    let counters = this.#byName.get(shown);
-    if (counters === undefined) this.#byName.set(shown, (counters = {}));
-    const one = (counters[kind] ??= { counter: this.#make(shown, kind), sum: 0 });
+    const known = this.#byName.get(name);
+    if (known === undefined && name !== OTHERS && this.#byName.size >= NAMES_MAX) {
+      this.add(OTHERS, kind, n);
+      return;
+    }
+    const counters: Partial<Record<Kind, Summed>> = known ?? {};
+    if (known === undefined) this.#byName.set(name, counters);
+    const one = (counters[kind] ??= { counter: this.#make(name, kind), sum: 0 });
     one.counter.add(n);
     one.sum += n;
   }
@@ -59,3 +63,6 @@ export class CountersByName<Kind extends string> {
     return [...this.#byName.keys()].filter((name) => name !== OTHERS);
   }
 }
+
+/** Meters give no number back, so it is kept beside. */
+type Summed = { readonly counter: Counter; sum: number };

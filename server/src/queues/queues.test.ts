@@ -171,6 +171,7 @@ describe("a message", () => {
       dedupId: null,
       sequence: null,
       traceHeader: "Root=1",
+      traceparent: null,
       deadLetterSource: null,
     });
   });

@@ -1,12 +1,11 @@
+import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { openSqliteStore } from "#drivers/sqlite/open.ts";
-import { systemClock } from "#drivers/system/clock.ts";
-import { storeFile } from "#app/data-folder.ts";
 import { SETTINGS } from "#config/table.ts";
+import { clientOptions, makePair } from "../clients/aws-home.ts";
 import { freePort } from "../support/free-port.ts";
 import { Home, type Program } from "../support/program.ts";
 
@@ -23,10 +22,11 @@ const WATCHERS = [
 /** Until a message with a deadline of a second is late, on a machine that does something else as well. */
 const LATE_MS_MAX = 20_000;
 const LOOK_MS = 100;
+/** Calls that fail until an endpoint is left alone for a while, and some. */
+const FAILURES = 30;
 
 test("dashboard, alerts and autoscaling name only figures that a running server shows, and labels that these have", async () => {
   await using home = new Home({ TIDINGS_SMTP_URL: `smtp://127.0.0.1:${await freePort()}` });
-  await haveReader(home.dataDir);
   const program = await home.start();
   // Nobody takes mail there, so it is tried, and then late.
   await program.send({
@@ -40,7 +40,14 @@ test("dashboard, alerts and autoscaling name only figures that a running server 
     content: { title: "Later", body: "Not yet" },
     delay: { duration: 3_600_000 },
   });
-  const shown = await figuresOf(program, "tidings_late_total");
+  await haveEvents(program);
+  const shown = await figuresOf(program, [
+    "tidings_late_total",
+    "tidings_queue_receivers",
+    "tidings_rule_failed_total",
+    "tidings_rule_oldest_seconds",
+    "tidings_webhook_resting",
+  ]);
 
   const named = WATCHERS.map((file) => [file, namesIn(readFileSync(join(ROOT, "deploy", file), "utf8"))] as const);
   for (const [file, names] of named) {
@@ -48,6 +55,12 @@ test("dashboard, alerts and autoscaling name only figures that a running server 
     const unknown = [...names].filter((name) => !shown.has(name));
     assert.deepEqual(unknown, [], `${file} looks at what no server shows; it shows ${[...shown.keys()].join(" ")}`);
   }
+  const rows = Array.from(readFileSync(join(ROOT, "docs/metrics.md"), "utf8").matchAll(/^\| `(\w+)` \| (.*?) ?\|/gm));
+  assert.deepEqual(
+    rows.map(([, name = "", labels = ""]) => `${name} ${labels.replaceAll(/[`,]/g, "")}`.trim()).toSorted(),
+    [...shown].flatMap(([name, labels]) => (PARTS.test(name) ? [] : [rowOf(name, labels)])).toSorted(),
+    "docs/metrics.md has each figure with its labels, and no other",
+  );
   for (const [file, name, label] of WATCHERS.flatMap(labelsIn)) {
     assert.ok(shown.get(name)?.has(label), `${file}: ${name} has no label ${label}`);
   }
@@ -100,16 +113,30 @@ function numberIn(text: string, pattern: RegExp): number {
   return Number(found);
 }
 
-/** No reader of the journal runs in this version, but its figures are there as soon as one has a checkpoint. */
-async function haveReader(dataDir: string): Promise<void> {
-  const clock = systemClock();
-  await using store = await openSqliteStore({ path: storeFile(dataDir), clock });
-  const updatedMs = clock.nowMs();
-  await store.commit([{ checkpoints: [{ consumer: "reader", partition: 0, position: 0, updatedMs }] }]);
+/** A queue that somebody waits at, a rule of which everything can be seen, and an endpoint that nobody answers at. */
+async function haveEvents(program: Program): Promise<void> {
+  const call = async (method: string, path: string, body: object): Promise<void> => {
+    const response = await program.call(method, path, body);
+    assert.ok(response.ok, `${method} ${path}: ${await response.text()}`);
+  };
+  const pattern = { "detail-type": ["order.placed"] };
+  await call("PUT", "/queues/orders", {});
+  await call("PUT", "/queues/empty", { wait_ms: LATE_MS_MAX });
+  // Delivered at once, tried again, and given up.
+  const targets = [{ queue: "orders" }, { queue: "missing" }, { send: { message: {} } }];
+  await call("PUT", "/rules/default/placed", { pattern, targets });
+  const url = `http://127.0.0.1:${await freePort()}/hook`;
+  await call("POST", "/webhooks", { url, bus: "default", pattern, allowPrivate: true });
+  for (let n = 0; n < FAILURES; n += 1) await call("POST", "/events/order.placed", { n });
+  await call("POST", "/queues/orders/messages", { body: "x" });
+  const sqs = new SQSClient(clientOptions(program, await makePair(program)));
+  const QueueUrl = `${program.url}/aws/000000000000/empty`;
+  // Ends when the program is killed.
+  void sqs.send(new ReceiveMessageCommand({ QueueUrl })).catch(() => sqs.destroy());
 }
 
-/** Figures that /metrics shows once `last` is among them, each with its labels. A histogram is three of them. */
-async function figuresOf(program: Program, last: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+/** Figures that /metrics shows once `last` are among them, each with its labels. A histogram is three of them. */
+async function figuresOf(program: Program, last: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   for (const giveUp = AbortSignal.timeout(LATE_MS_MAX); ; ) {
     const text = await (await program.call("GET", "/metrics")).text();
     const figures = new Map<string, Set<string>>();
@@ -118,7 +145,7 @@ async function figuresOf(program: Program, last: string): Promise<ReadonlyMap<st
       for (const [, label = ""] of labels.matchAll(/(\w+)="/g)) known.add(label);
       figures.set(name, known);
     }
-    if (figures.has(last)) return figures;
+    if (last.every((name) => figures.has(name))) return figures;
     await wait(LOOK_MS, undefined, { signal: giveUp });
   }
 }
@@ -126,6 +153,13 @@ async function figuresOf(program: Program, last: string): Promise<ReadonlyMap<st
 /** Every word that is called like a figure of ours. A setting is in capitals; `tidings` alone is a name of other things. */
 function namesIn(text: string): ReadonlySet<string> {
   return new Set(Array.from(text.matchAll(/\b(?:tidings|process)_[a-z_]+\b/g), ([name]) => name));
+}
+
+/** A histogram is one figure of people, and three of Prometheus: of those the first stands for all. */
+const PARTS = /_(?:sum|count)$/;
+
+function rowOf(name: string, labels: ReadonlySet<string>): string {
+  return [name.replace(/_bucket$/, ""), ...[...labels].filter((label) => label !== "le")].join(" ");
 }
 
 function labelsIn(file: string): (readonly [file: string, name: string, label: string])[] {

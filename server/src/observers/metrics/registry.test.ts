@@ -5,6 +5,7 @@ import { ManualClock } from "#drivers/memory/manual-clock.ts";
 import { openRegistry, SERIES_MAX } from "#observers/metrics/registry.ts";
 import { gaugeProcess } from "#observers/metrics/process-gauges.ts";
 import { gaugeStore } from "#observers/metrics/store-gauges.ts";
+import { NAMES_MAX, OTHERS } from "#ports/meter.ts";
 import { StoreFault } from "#ports/store.ts";
 
 test("counters, histograms and gauges are written as Prometheus reads them", async () => {
@@ -47,6 +48,35 @@ test("a label that grows with the data stops growing", async () => {
   const registry = openRegistry();
   for (let n = 0; n < SERIES_MAX + 50; n += 1) registry.counter("c", "x", { id: String(n) }).add(1);
   assert.equal((await registry.text()).split("\n").length - 3, SERIES_MAX);
+});
+
+test("of very many queues the first by name are shown, and the others together", async () => {
+  const clock = new ManualClock();
+  await using store = openMemoryStore({ clock });
+  const registry = openRegistry();
+  gaugeStore(registry, store, clock);
+  const job = (queue: string) => ({
+    key: queue,
+    queue,
+    lane: "transactional" as const,
+    turn: 1,
+    dueMs: 0,
+    payload: "{}",
+    traceparent: null,
+    heldForMs: null,
+  });
+  const names = Array.from({ length: NAMES_MAX + 50 }, (_, n) => `queue:q${String(n).padStart(5, "0")}/g`);
+  await store.commit([{ jobs: [job("target"), ...names.map(job)] }]);
+  const text = await registry.text();
+  const ready: readonly string[] = text.match(/^tidings_queue_jobs\{.*state="ready"\} \d+$/gm) ?? [];
+  assert.equal(ready.length, NAMES_MAX + 2);
+  for (const line of [
+    `tidings_queue_jobs{queue="queue:${OTHERS}",lane="transactional",state="ready"} 50`,
+    'tidings_queue_jobs{queue="queue:q00000",lane="transactional",state="ready"} 1',
+    'tidings_queue_jobs{queue="target",lane="transactional",state="ready"} 1',
+  ]) {
+    assert.ok(ready.includes(line), line);
+  }
 });
 
 test("depth and age of queues, lag of consumers and the journal's size are read when somebody looks", async () => {

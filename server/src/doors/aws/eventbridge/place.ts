@@ -1,4 +1,4 @@
-import { AwsFault } from "#doors/aws/fault.ts";
+import type { AwsFault } from "#doors/aws/fault.ts";
 import { validation } from "#doors/aws/eventbridge/faults.ts";
 import { DEFAULT_BUS, parseArn } from "#domain/arn.ts";
 import type { PageAsk, RuleAt } from "#rules/desk.ts";

@@ -5,8 +5,10 @@ import { openHttpDoor } from "#doors/http/door.ts";
 import type { NewEvent } from "#domain/event.ts";
 import type { JsonObject } from "#domain/json.ts";
 import type { Engine } from "#engine/engine.ts";
+import { RETIRED, startConsumer } from "#engine/consumer.ts";
 import { soleNode } from "#engine/nodes.ts";
 import { AUTH, emptyDesk, givenHouse, JSON_HEADERS } from "../../../../test/given-http.ts";
+import { until } from "../../../../test/support/until.ts";
 
 const event = (type: string, subject = "s"): NewEvent => ({
   type,
@@ -213,8 +215,54 @@ test("queues and consumers show how far everything has come", async () => {
   });
   const { last, consumers } = (await get("/admin/consumers")) as { last: number; consumers: { lagMs: number }[] };
   const [{ lagMs, ...log } = { lagMs: 0 }] = consumers;
-  assert.deepEqual([last, log], [3, { consumer: "log", partition: 0, position: 1, updated: 7, lagEvents: 2 }]);
+  const place = { consumer: "log", partition: 0, position: 1, updated: 7, lagEvents: 2 };
+  assert.deepEqual([last, log], [3, { ...place, state: "gone", failing: null, dead: 0 }], "no job stands for it");
   assert.ok(Math.abs(lagMs - (clock.nowMs() - 1_000)) < 60_000);
+});
+
+test("a reader that somebody works on is told from one that fails, and from one that was divided away", async () => {
+  await using given = await givenHouse();
+  const { engine } = given.house;
+  let isTried = (): void => {};
+  const tried = new Promise<void>((resolve) => (isTried = resolve));
+  await startConsumer(engine, {
+    name: "mirror",
+    startFrom: "earliest",
+    batchMax: 10,
+    partitions: 1,
+    attemptsMax: 9,
+    ageMaxMs: null,
+    bisect: false,
+    handle: async () => {
+      isTried();
+      throw new Error("not today");
+    },
+  });
+  await engine.submit({
+    events: [event("x")],
+    checkpoints: [{ consumer: "mirror", partition: 1, position: RETIRED, updatedMs: 7 }],
+  });
+  await tried;
+  const { consumers } = await until("the failure is noted", async () => {
+    const answer = await given.app.inject({ url: "/admin/consumers", headers: AUTH });
+    const report = answer.json<{ consumers: JsonObject[] }>();
+    return report.consumers[0]?.["failing"] === null ? null : report;
+  });
+  assert.equal(consumers.length, 1);
+  assert.deepEqual(
+    consumers.map(({ lagMs: _, updated: __, ...rest }) => rest),
+    [
+      {
+        consumer: "mirror",
+        partition: 0,
+        position: 0,
+        lagEvents: 1,
+        state: "working",
+        failing: { position: 1, attempts: 1 },
+        dead: 0,
+      },
+    ],
+  );
 });
 
 test("why is asked of a message or of someone's newest messages", async () => {

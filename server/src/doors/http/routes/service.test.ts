@@ -158,6 +158,8 @@ test("what the schemas promise is what the door answers", async () => {
     ["/admin/events", contract.EventPage],
     ["/admin/queues", contract.QueueReport],
     ["/admin/consumers", contract.ConsumerReport],
+    ["/admin/rules", contract.RuleReport],
+    ["/admin/rules?name=unknown", contract.RuleReport],
     ["/admin/dead-letters", contract.DeadLetterPage],
     ["/ready", contract.Readiness],
     ["/nowhere", contract.ErrorBody],
