@@ -27,7 +27,7 @@ const IN_FLIGHT = 12;
 /** How often memory is looked at in a run. */
 const MEMORY_LOOKS = 20;
 const SWEEPING = ["DELETE /mailbox"];
-const SWEEPING_EVERY = 10;
+const SWEEPING_EVERY = 5;
 /** What the program may take at most, whatever is sent to it; the same as for the other bad input. */
 export const RSS_BYTES_MAX = 512 * 1024 * 1024;
 const FAILURES_MAX = 20;

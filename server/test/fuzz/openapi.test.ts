@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fuzz } from "./fuzz.ts";
 
-const REQUESTS = 3_000;
+const REQUESTS = 4_000;
 const SEED = 1;
 
 test(`${REQUESTS} generated calls to every documented operation: none fails, hangs or is answered otherwise than documented`, async (t) => {

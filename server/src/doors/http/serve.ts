@@ -160,15 +160,15 @@ function bodyReader(
 }
 
 function readText(bytes: Buffer, check: Check): Read {
-  const text = decodeText(bytes);
-  if (text === null) return { answer: refusal("request.malformed", "The body is not valid UTF-8.") };
-  const json = text === "" ? EMPTY_OBJECT : readJson(text);
+  const decoded = decodeText(bytes);
+  if (decoded === null) return { answer: refusal("request.malformed", "The body is not valid UTF-8.") };
+  // No body is an empty object, also to whoever keeps the text.
+  const text = decoded === "" ? "{}" : decoded;
+  const json = readJson(text);
   if (!json.ok) return { answer: refusal("request.malformed", json.says) };
   const says = check(json.value);
   return says === null ? { value: json.value, text, bytes: NO_BYTES } : { answer: refusal("request.invalid", says) };
 }
-
-const EMPTY_OBJECT = { ok: true, value: {} } as const;
 
 /** `application/json`, or any `+json` (RFC 6839), in UTF-8; said to be nothing is taken for JSON. */
 const JSON_MEDIA = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-?8"?\s*)?;?$/i;

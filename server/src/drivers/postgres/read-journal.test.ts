@@ -21,6 +21,8 @@ const opened = (at: string): Promise<Store> =>
 test("no reader passes an event that another transaction is still about to commit", async () => {
   await using store = await opened("held-back");
   await commitOne(store, { events: [event("first")] });
+  let woken = Promise.withResolvers<void>();
+  store.onWake(() => woken.resolve());
   const slow = new pg.Client({ connectionString: database.url });
   await slow.connect();
   await slow.query("BEGIN");
@@ -34,12 +36,15 @@ test("no reader passes an event that another transaction is still about to commi
   assert.deepEqual((await store.readJournal({ after: 0, limit: 9, partition: { index: 0, of: 1 } })).upTo, held.upTo);
   assert.equal((await store.eventsOf("third", 9)).length, 1, "a history shows all that is committed");
 
-  const woken = new Promise<void>((resolve) => store.onWake(resolve));
   await slow.query("COMMIT");
   await slow.end();
-  await woken;
-  const { events } = await store.readJournal({ after: held.upTo, limit: 9 });
-  assert.deepEqual(subjects(events), ["second", "third"]);
+  // As a reader does it: once more after each wake, one of which may have come while it was held back still.
+  for (let seen: string[] = []; seen.length < 2; ) {
+    await woken.promise;
+    woken = Promise.withResolvers();
+    seen = subjects((await store.readJournal({ after: held.upTo, limit: 9 })).events);
+    assert.deepEqual(seen, seen.length === 0 ? [] : ["second", "third"]);
+  }
 });
 
 test("a partition with nothing in many events is read in steps, and none of it is read twice or missed", async () => {

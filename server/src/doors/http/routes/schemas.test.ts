@@ -54,6 +54,14 @@ async function journalled(type: string): Promise<number> {
 const TOTAL = { type: "object", required: ["total"], properties: { total: { type: "number" } } };
 
 describe("schemas of event types", () => {
+  test("no body is a schema that demands nothing, and what is made of all schemas is still made", async () => {
+    assert.equal((await call("PUT", "/schemas/a.nothing")).status, 201);
+    assert.equal((await call("PUT", "/schemas/a.nothing", {})).status, 200);
+    assert.match((await call("GET", "/schemas/a.nothing")).text, /"schema":\{\}\}$/);
+    for (const path of ["/schemas/types.d.ts", "/asyncapi.json"]) assert.equal((await call("GET", path)).status, 200);
+    assert.equal((await call("DELETE", "/schemas/a.nothing")).status, 204);
+  });
+
   test("a version is added, the same again adds nothing, another is the next", async () => {
     const first = await call("PUT", "/schemas/a.b", TOTAL);
     const { required, ...others } = TOTAL;
