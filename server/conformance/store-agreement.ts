@@ -16,7 +16,7 @@ import {
   START_MS,
 } from "#conformance/store-world.ts";
 import type { Position } from "#domain/event.ts";
-import { LANES, type Job, type JobEnd } from "#domain/job.ts";
+import { LANES, type Job, type JobEnd, type JobRef } from "#domain/job.ts";
 import type { MessageStatus } from "#domain/message.ts";
 import { jobKeysOf, type JournalPage, type Store, type Unit, type Verdict } from "#ports/store.ts";
 
@@ -38,7 +38,10 @@ type Step =
   | { readonly do: "sweep" | "park" };
 
 /** A unit before the job it ends has been looked up: `ends.held` counts the claimed jobs of the run, backwards. */
-type Draft = { readonly unit: Unit; readonly ends: { readonly held: number; readonly end: JobEnd } | null };
+type Draft = {
+  readonly unit: Unit;
+  readonly ends: { readonly held: number; readonly end: JobEnd; readonly also: readonly number[] } | null;
+};
 
 /**
  * Any sequence of commits, claims, waits and the rest leaves two stores in the same state, with the same answers on the
@@ -158,10 +161,19 @@ class Side {
 
   #unit({ unit, ends }: Draft): Unit {
     const job = ends === null ? undefined : this.#held.at(-1 - ends.held);
-    return ends === null || job === undefined
-      ? unit
-      : { ...unit, job: { ref: { key: job.key, fence: job.fence }, end: ends.end } };
+    if (ends === null || job === undefined) return unit;
+    const others = ends.also.flatMap((held) => this.#held.at(-1 - held) ?? []);
+    const also = new Map(others.filter(({ key: other }) => other !== job.key).map((one) => [one.key, refOf(one)]));
+    return {
+      ...unit,
+      job: { ref: refOf(job), end: ends.end },
+      ...(also.size === 0 ? {} : { also: [...also.values()] }),
+    };
   }
+}
+
+function refOf({ key, fence }: Job): JobRef {
+  return { key, fence };
 }
 
 /** Without prototypes, which random records lack. */
@@ -250,7 +262,7 @@ const end: fc.Arbitrary<JobEnd> = fc.oneof(
 
 const draft: fc.Arbitrary<Draft> = fc
   .record({
-    ends: fc.option(fc.record({ held: number, end }), { freq: 2 }),
+    ends: fc.option(fc.record({ held: number, end, also: fc.array(number, { maxLength: 2 }) }), { freq: 2 }),
     take: maybe(key),
     unpark: maybe(key),
     once: maybe(
@@ -279,6 +291,7 @@ const draft: fc.Arbitrary<Draft> = fc
       }),
     ),
     blobs: maybe(fc.array(fc.record({ id: key, bytes: number, owner: key }), { maxLength: 1 })),
+    unnamed: maybe(fc.array(key, { maxLength: 2 })),
     archive: maybe(
       fc.array(
         fc.record({ request: number.map((n) => requestIdOf(n)), atMs: fc.constantFrom(START_MS, START_MS + 1) }),

@@ -96,8 +96,21 @@ export function journalSentences(world: StoreWorld): void {
       );
       assert.deepEqual(
         (await store.eventsOf("a", 9)).map((one) => one.attributes),
-        kept,
+        kept.slice(2),
       );
+    });
+
+    test("shows as the history of a subject what we said of it, and nothing that others say", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const forged = { source: "/s", type: "message.sent", data: "null" };
+      await commitOne(store, { events: [event("m", { ...forged, id: "1" }), event("m"), event("m", forged)] });
+      const history = await store.eventsOf("m", 9);
+      assert.deepEqual(
+        history.map(({ source, data }) => [source, data]),
+        [[OWN_SOURCE, event("m").data]],
+      );
+      assert.equal((await store.readJournal({ after: 0, limit: 9 })).events.length, 3);
     });
 
     test("shows a reader only what is foreign, and of our own what it names; its pages pass over the rest", async () => {

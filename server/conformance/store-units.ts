@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   birth,
+  claimAll,
   claimOne,
   COMMITTED,
   commitOne,
@@ -33,6 +34,53 @@ export function unitSentences(world: StoreWorld): void {
       await using at = await world.open();
       assert.deepEqual(await at.store.commit([]), []);
       assert.deepEqual(await at.store.commit([{}]), [COMMITTED]);
+    });
+
+    test("jobs that end together all end, with what came of them, or none does", async () => {
+      await using at = await world.open();
+      const { store, clock } = at;
+      const names = ["a", "b", "c"];
+      await commitOne(store, { jobs: names.map((name, turn) => job(name, { turn })) });
+      const [a, b, c] = await claimAll(store, 3);
+      assert(a !== undefined && b !== undefined && c !== undefined);
+      const together = { job: { ref: a, end: { kind: "done" } }, also: [b, c], events: [event("made")] } as const;
+      const anothers = { ...together, also: [b, { key: c.key, fence: c.fence + 1 }] };
+      assert.deepEqual(await commitOne(store, anothers), { kind: "fenced" });
+      assert.deepEqual((await store.readJournal({ after: 0, limit: 9 })).events, []);
+      const expect = [{ collection: "x", id: "1", version: 1 }];
+      assert.equal((await commitOne(store, { ...together, expect })).kind, "stale");
+      assert.deepEqual(await Promise.all(names.map((name) => stateOf(store, name))), ["held", "held", "held"]);
+      assert.deepEqual(await commitOne(store, together), COMMITTED);
+      assert.deepEqual(await Promise.all(names.map((name) => stateOf(store, name))), ["gone", "gone", "gone"]);
+      assert.deepEqual(await commitOne(store, together), { kind: "fenced" }, "and they do not end twice");
+      clock.advance(2 * LEASE_MS);
+      await store.wakeDue(10);
+      assert.deepEqual(await claimAll(store, 3), []);
+      assert.equal((await store.readJournal({ after: 0, limit: 9 })).events.length, 1);
+    });
+
+    test("what ends with others makes room in its group", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const grouped = (key: string, group: string) => job(key, { group });
+      await commitOne(store, {
+        jobs: [grouped("g1", "g"), grouped("h1", "h"), grouped("g2", "g"), grouped("h2", "h")],
+      });
+      const [first, second] = await claimAll(store);
+      assert(first !== undefined && second !== undefined);
+      assert.deepEqual([first.key, second.key].toSorted(), ["g1", "h1"]);
+      const verdict = await commitOne(store, { job: { ref: first, end: { kind: "done" } }, also: [second] });
+      assert.deepEqual(verdict, COMMITTED);
+      assert.deepEqual((await claimAll(store)).map(({ key }) => key).toSorted(), ["g2", "h2"]);
+    });
+
+    test("a blob that is no longer named is the collector's, unless the same unit names it again", async () => {
+      await using at = await world.open();
+      const { store } = at;
+      const named = (id: string) => ({ id, bytes: 1, owner: "o" });
+      await commitOne(store, { blobs: [named("b1"), named("b2"), named("b3")] });
+      await commitOne(store, { unnamed: ["b1", "b2", "never"], blobs: [named("b2")] });
+      assert.deepEqual(await store.unnamedBlobs(["b1", "b2", "b3"]), ["b1"]);
     });
 
     test("everything in a unit is there together", async () => {

@@ -23,7 +23,7 @@ import type { Position, RecordedEvent } from "#domain/event.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { DeadJob, Job } from "#domain/job.ts";
 import { retryDelayMs } from "#domain/retry.ts";
-import type { Checkpoint } from "#ports/store.ts";
+import type { Checkpoint, Conditions } from "#ports/store.ts";
 import { beginProcessing, type Span } from "#ports/tracer.ts";
 
 /** A named reader of the journal. */
@@ -54,19 +54,25 @@ export type Consumer = {
    * Handles a batch, oldest first. What it returns is committed with the checkpoint; if it throws, nothing is.
    * Outside effects are at least once: the event's id is the key to do them once.
    */
-  handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<DraftEffects | HandledPart>;
+  handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<ConsumerEffects | HandledPart>;
   /**
    * Handles one dead letter that somebody re-drives: out of order, and perhaps while a batch is handled or on a node that
    * holds no partition. Default: `handle`.
    */
-  redrive?(event: RecordedEvent, signal: AbortSignal): Promise<DraftEffects>;
+  redrive?(event: RecordedEvent, signal: AbortSignal): Promise<ConsumerEffects>;
 };
 
 /**
  * A batch of which only the beginning was handled: everything up to `upTo`, which may lie before its first event when that is
  * too much for one commit. What is behind is read again.
  */
-export type HandledPart = { readonly upTo: Position; readonly effects: DraftEffects };
+export type HandledPart = { readonly upTo: Position; readonly effects: ConsumerEffects };
+
+/** What a batch causes, and the documents that this rests on: when one of them has changed, the batch is handled anew. */
+export type ConsumerEffects = DraftEffects & Pick<Conditions, "expect">;
+
+/** How often a batch is handled anew because a document had changed; each time, somebody else has got on. */
+const STALE_TRIES_MAX = 32;
 
 /** Collection of documents that remember into how many partitions a consumer was divided. */
 const CONSUMERS = "consumers";
@@ -76,15 +82,25 @@ const CONSUMERS = "consumers";
  * them.
  * @throws {StoreFault} when the store cannot answer now; nothing was done, and it may be tried again.
  */
-export async function startConsumer(engine: Engine, consumer: Consumer): Promise<void> {
+export async function startConsumer(engine: Engine, consumer: Consumer): Promise<RunningConsumer> {
   invariant(
     consumer.partitions >= 1 && consumer.batchMax >= 1,
     `consumer ${consumer.name} has a partition and a batch`,
   );
   // Somebody was faster, or the answer was lost: what they wrote may have moved on already, and is not to be set back.
   while (!(await divide(engine, consumer)));
-  engine.addStage(new ConsumerStage(engine, consumer).stage);
+  const runner = engine.addStage(new ConsumerStage(engine, consumer).stage);
+  return { stop: () => engine.removeStage(runner, STOP_GRACE_MS) };
 }
+
+/** A consumer at work on this node. */
+export type RunningConsumer = {
+  /** Lets go of its partitions, after the batches under way; whoever starts it again goes on at its checkpoints. */
+  stop(): Promise<void>;
+};
+
+/** How long a batch under way may take when its consumer is stopped. */
+const STOP_GRACE_MS = 10_000;
 
 /** @returns false when the division has changed since it was read. */
 async function divide(engine: Engine, consumer: Consumer): Promise<boolean> {
@@ -206,14 +222,19 @@ class ConsumerStage {
       return;
     }
     try {
-      const effects = await this.#redriven(event, context.signal);
-      await context.finish(job, { kind: "end", end: { kind: "done" }, effects });
+      for (let tries = 1; tries <= STALE_TRIES_MAX; tries += 1) {
+        const { expect, ...effects } = await this.#redriven(event, context.signal);
+        const end = { kind: "end", end: { kind: "done" }, effects } as const;
+        const ended = await context.finish(job, expect === undefined ? end : { ...end, expect });
+        if (ended !== "stale") return;
+      }
+      throw new Error("the documents that it rests on kept changing");
     } catch (thrown) {
       await context.finish(job, { kind: "end", end: { kind: "dead", error: errorText(thrown) }, effects: {} });
     }
   }
 
-  async #redriven(event: RecordedEvent, signal: AbortSignal): Promise<DraftEffects> {
+  async #redriven(event: RecordedEvent, signal: AbortSignal): Promise<ConsumerEffects> {
     if (this.#consumer.redrive !== undefined) return await this.#consumer.redrive(event, signal);
     const handled = await this.#consumer.handle([event], signal);
     invariant(!("upTo" in handled), `consumer ${this.#consumer.name} handles one event whole`);
@@ -294,7 +315,7 @@ class Partition {
     return { promise, cancel };
   }
 
-  async #handle(events: readonly RecordedEvent[], upTo: Position): Promise<"committed" | "lost" | "stopped"> {
+  async #handle(events: readonly RecordedEvent[], upTo: Position): Promise<Handled> {
     const { clock, dice } = this.#engine.parts;
     const { signal } = this.#context;
     for (;;) {
@@ -303,8 +324,8 @@ class Partition {
       if (failure.kind !== "failed") return failure.kind;
       if (this.#consumer.bisect && events.length > 1) return this.#halves(events, upTo);
       const attempts = this.#countFailure(events);
-      if (this.#spent(events, attempts)) return this.#bury(events, upTo, failure.error, attempts);
-      if ((await this.#commitFailing()) === "lost") return "lost";
+      if (this.#spent(events, attempts)) return await this.#bury(events, upTo, failure, attempts);
+      if ((await this.#commit(failure.effects, this.#committed)) === "lost") return "lost";
       await sleep(clock, retryDelayMs(attempts, dice.next()), signal);
     }
   }
@@ -312,23 +333,37 @@ class Partition {
   async #try(
     events: readonly RecordedEvent[],
     upTo: Position,
-  ): Promise<{ readonly kind: "committed" | "lost" } | { readonly kind: "failed"; readonly error: string }> {
-    let handled: DraftEffects | HandledPart;
+  ): Promise<{ readonly kind: "committed" | "lost" } | Failure> {
+    const { clock, dice } = this.#engine.parts;
+    for (let tries = 1; tries <= STALE_TRIES_MAX; tries += 1) {
+      const handled = await this.#run(events);
+      if ("kind" in handled) return handled;
+      const failing = this.#failing;
+      this.#failing = null;
+      const done = "upTo" in handled ? handled : { upTo, effects: handled };
+      const { expect, ...effects } = done.effects;
+      const kind = await this.#commit(effects, done.upTo, expect);
+      if (kind === "committed") this.#tally.handled.add(countUpTo(events, done.upTo));
+      if (kind !== "stale") return { kind };
+      this.#failing = failing;
+      if (!this.#goesOn) return { kind: "lost" };
+      await sleep(clock, Math.ceil(dice.next() * tries), this.#context.signal);
+    }
+    return { kind: "failed", error: "the documents that it rests on kept changing", effects: {} };
+  }
+
+  async #run(events: readonly RecordedEvent[]): Promise<ConsumerEffects | HandledPart | Failure> {
     const span = this.#trace(events);
     try {
-      handled = await this.#consumer.handle(events, this.#context.signal);
+      const handled = await this.#consumer.handle(events, this.#context.signal);
       span?.end();
+      return handled;
     } catch (thrown) {
       const error = errorText(thrown);
       span?.end({ error });
       this.#tally.failures.add(1);
-      return { kind: "failed", error };
+      return { kind: "failed", error, effects: thrown instanceof BatchFailure ? thrown.effects : {} };
     }
-    this.#failing = null;
-    const done = "upTo" in handled ? handled : { upTo, effects: handled };
-    const kind = await this.#commit(done.effects, done.upTo);
-    if (kind === "committed") this.#tally.handled.add(countUpTo(events, done.upTo));
-    return { kind };
   }
 
   #trace(events: readonly RecordedEvent[]): Span | null {
@@ -338,7 +373,7 @@ class Partition {
     return beginProcessing(tracer, queueOf(this.#consumer), from, { "messaging.batch.message_count": events.length });
   }
 
-  async #halves(events: readonly RecordedEvent[], upTo: Position): Promise<"committed" | "lost" | "stopped"> {
+  async #halves(events: readonly RecordedEvent[], upTo: Position): Promise<Handled> {
     const middle = Math.ceil(events.length / 2);
     const [first, second] = [events.slice(0, middle), events.slice(middle)];
     const end = first.at(-1);
@@ -364,18 +399,22 @@ class Partition {
   async #bury(
     events: readonly RecordedEvent[],
     upTo: Position,
-    error: string,
+    { error, effects }: Failure,
     attempts: number,
-  ): Promise<"committed" | "lost"> {
+  ): Promise<"committed" | "lost" | "stale"> {
     const deadMs = this.#engine.parts.clock.nowMs();
     const buried = events.map((event) => deadEvent(this.#consumer.name, event, { error, attempts, deadMs }));
     this.#failing = null;
-    const result = await this.#commit({ buried }, upTo);
+    const result = await this.#commit({ ...effects, buried }, upTo);
     if (result === "committed") this.#tally.buried.add(events.length);
     return result;
   }
 
-  async #commit(effects: DraftEffects, position: Position): Promise<"committed" | "lost"> {
+  async #commit(
+    effects: DraftEffects,
+    position: Position,
+    expect?: Conditions["expect"],
+  ): Promise<"committed" | "lost" | "stale"> {
     const checkpoint = {
       consumer: this.#consumer.name,
       partition: this.#index,
@@ -387,6 +426,7 @@ class Partition {
       kind: "end",
       end: { kind: "keep", payload },
       effects: { ...effects, checkpoints: [...(effects.checkpoints ?? []), checkpoint] },
+      ...(expect === undefined ? {} : { expect }),
     });
     if (result === "committed") {
       this.#position = position;
@@ -394,11 +434,24 @@ class Partition {
     }
     return result;
   }
+}
 
-  #commitFailing(): Promise<"committed" | "lost"> {
-    return this.#commit({}, this.#committed);
+/** `effects`: what is committed with the failure all the same, such as its log. */
+type Failure = { readonly kind: "failed"; readonly error: string; readonly effects: DraftEffects };
+
+/** Thrown by a `handle` that wants something to be committed with its failure. */
+export class BatchFailure extends Error {
+  readonly effects: DraftEffects;
+
+  constructor(says: string, effects: DraftEffects) {
+    super(says);
+    this.name = "BatchFailure";
+    this.effects = effects;
   }
 }
+
+/** `stopped`, `stale`: nothing was done, the events are read again. */
+type Handled = "committed" | "lost" | "stopped" | "stale";
 
 /** Where a worker works, and from which event on. */
 type Place = {

@@ -122,6 +122,14 @@ export class Engine {
     return this.#runner.add(stage);
   }
 
+  /**
+   * Takes a stage away. It takes nothing more, its jobs' signal aborts, and what is in hand may end for up to `graceMs`, then it is
+   * given back. When this resolves, another stage may be added for the queue.
+   */
+  removeStage<Carry>(stage: StageRunner<Carry>, graceMs: number): Promise<void> {
+    return this.#runner.remove(stage, graceMs);
+  }
+
   /** The turn of the next job of a share in a lane of a queue; 0 when no stage here works it. */
   turn(queue: string, lane: Lane, share: string): number {
     return this.#runner.turn(queue, lane, share);

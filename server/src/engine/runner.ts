@@ -6,7 +6,7 @@ import { sleep } from "#engine/sleep.ts";
 import type { Decision, Stage } from "#engine/stage.ts";
 import { type StageHouse, StageRunner } from "#engine/stage-runner.ts";
 import { invariant } from "#domain/invariant.ts";
-import { type DeadJob, type JobRef, LANES, type Lane, type ParkedJob } from "#domain/job.ts";
+import { type DeadJob, type Job, type JobRef, LANES, type Lane, type ParkedJob } from "#domain/job.ts";
 import type { ClaimAsk, Store } from "#ports/store.ts";
 
 /**
@@ -41,6 +41,20 @@ export class Runner {
     this.#stages.set(stage.queue, runner as StageRunner<unknown>);
     if (this.#started) this.notifyAll();
     return runner;
+  }
+
+  /**
+   * Takes a stage away: it takes nothing more, its signal aborts, and what it has in hand may end for up to `graceMs`, then
+   * it is given back. When this resolves, another stage may work the queue.
+   */
+  async remove<Carry>(stage: StageRunner<Carry>, graceMs: number): Promise<void> {
+    const { clock } = this.#house;
+    stage.remove();
+    const untilMs = clock.monotonicMs() + graceMs;
+    while (stage.inHand > 0 && clock.monotonicMs() < untilMs) await sleep(clock, 20);
+    const left = stage.refs();
+    if (left.length > 0) await this.#giveBack(left);
+    if (this.#stages.get(stage.stage.queue) === (stage as unknown)) this.#stages.delete(stage.stage.queue);
   }
 
   /** Begins to claim, what is ready first. Does nothing on a node that works no queue. */
@@ -142,7 +156,7 @@ export class Runner {
           const own = jobs.filter((job) => job.queue === ask.queue && job.lane === ask.lane);
           // A full answer means that there may be more.
           if (own.length >= ask.limit) this.#hungry.add(`${ask.queue}/${ask.lane}`);
-          if (own.length > 0) this.#stages.get(ask.queue)?.take(own, askedMs);
+          if (own.length > 0) await this.#hand(ask.queue, own, askedMs);
         }
       }
       this.#claiming = false;
@@ -152,6 +166,13 @@ export class Runner {
       this.#claiming = false;
       this.notifyAll();
     }
+  }
+
+  /** A stage that was taken away while we asked has no hands. */
+  async #hand(queue: string, jobs: readonly Job[], askedMs: number): Promise<void> {
+    const stage = this.#stages.get(queue);
+    if (stage === undefined || stage.isRemoved) await this.#giveBack(jobs);
+    else stage.take(jobs, askedMs);
   }
 
   #asks(): ClaimAsk[] {

@@ -3,6 +3,7 @@ import { errorText } from "#engine/error-text.ts";
 import type { FairClock } from "#engine/fair-clock.ts";
 import { BESIDE_MS, HOLD_MS, STORE_REST_MS } from "#engine/limits.ts";
 import type { HandedJob, Stage, StageContext, StageEnd, StageResult } from "#engine/stage.ts";
+import type { DocumentExpectation } from "#domain/document.ts";
 import { invariant } from "#domain/invariant.ts";
 import type { Job, JobEnd, JobRef, Lane, NewJob } from "#domain/job.ts";
 import { retryDelayMs } from "#domain/retry.ts";
@@ -42,6 +43,9 @@ export class StageRunner<Carry> {
   readonly #turns: Readonly<Record<Lane, FairClock>>;
   readonly #taken: Record<Lane, number> = { transactional: 0, bulk: 0 };
   readonly #inHand = new Map<string, InHand>();
+  readonly #removed = new AbortController();
+  /** Aborted when the engine stops, or only this stage is taken away. */
+  readonly #signal: AbortSignal;
   #given: HandedJob<Carry>[] = [];
   /** Until when bulk makes room for transactional jobs. */
   #besideUntilMs = Number.NEGATIVE_INFINITY;
@@ -50,6 +54,16 @@ export class StageRunner<Carry> {
     this.stage = stage;
     this.#house = house;
     this.#turns = turns;
+    this.#signal = AbortSignal.any([house.signal, this.#removed.signal]);
+  }
+
+  /** Takes nothing more; what is in hand is told to end. */
+  remove(): void {
+    this.#removed.abort();
+  }
+
+  get isRemoved(): boolean {
+    return this.#removed.signal.aborted;
   }
 
   /** The turn of the next job of a share (a list, a tenant, a key) in a lane of this stage. */
@@ -91,7 +105,7 @@ export class StageRunner<Carry> {
 
   /** How many to claim now. Half of the hands must be empty first, so that a backlog is claimed in batches. */
   wants(lane: Lane): number {
-    if (!this.isHungry(lane) || this.stage.hasRoom?.(lane) === false) return 0;
+    if (this.isRemoved || !this.isHungry(lane) || this.stage.hasRoom?.(lane) === false) return 0;
     return Math.min(this.free(lane), this.stage.batchMax);
   }
 
@@ -145,7 +159,7 @@ export class StageRunner<Carry> {
   }
 
   #reserve(lane: Lane): boolean {
-    if (!this.#house.works || this.free(lane) <= 0 || this.#house.signal.aborted) return false;
+    if (!this.#house.works || this.free(lane) <= 0 || this.#signal.aborted) return false;
     this.#taken[lane] += 1;
     return true;
   }
@@ -187,14 +201,18 @@ export class StageRunner<Carry> {
   async #run(batch: readonly HandedJob<Carry>[]): Promise<void> {
     const open = new Map(batch.map(({ job }) => [job.key, job]));
     const context: StageContext = {
-      signal: this.#house.signal,
+      signal: this.#signal,
       holds: (job) => this.#holds(job),
       traceOf: (job) => this.#inHand.get(job.key)?.span?.traceparent ?? null,
       finish: async (job, result) => {
-        invariant(open.get(job.key) === job, `a job is reported once (${job.key})`);
+        const together = [job, ...((result.kind === "end" ? result.also : undefined) ?? [])];
         const keeps = result.kind === "end" && result.end.kind === "keep";
-        if (!keeps) open.delete(job.key);
+        for (const one of together) {
+          invariant(open.get(one.key) === one, `a job is reported once (${one.key})`);
+          if (!keeps || one !== job) open.delete(one.key);
+        }
         const ended = await this.#finish(job, result);
+        if (ended === "stale") for (const one of together) open.set(one.key, one);
         if (keeps && ended === "lost") open.delete(job.key);
         return ended;
       },
@@ -237,7 +255,7 @@ export class StageRunner<Carry> {
     return this.#house.clock.monotonicMs() < held.extendedMs + HOLD_MS;
   }
 
-  async #finish(job: Job, result: StageResult): Promise<"committed" | "lost"> {
+  async #finish(job: Job, result: StageResult): Promise<"committed" | "lost" | "stale"> {
     if (result.kind === "release") {
       try {
         await this.#house.release(job);
@@ -249,21 +267,48 @@ export class StageRunner<Carry> {
       }
       return "lost";
     }
-    const { end: asked, effects } = result.kind === "end" ? result : this.#afterFailure(job, result.error);
+    const {
+      end: asked,
+      effects,
+      expect,
+      also = [],
+    }: Asked = result.kind === "end" ? result : this.#afterFailure(job, result.error);
     const end = this.#counted(job, asked);
     const error = "error" in end ? end.error : null;
     let verdict: Verdict;
     try {
-      verdict = await this.#house.commit({ ...effects, job: { ref: { key: job.key, fence: job.fence }, end } });
+      verdict = await this.#house.commit({
+        ...effects,
+        ...(expect === undefined || expect.length === 0 ? {} : { expect }),
+        job: { ref: refOf(job), end },
+        ...(also.length === 0 ? {} : { also: also.map(refOf) }),
+      });
     } catch (thrown) {
-      if (!(thrown instanceof StoreFault)) return this.#afterBug(job, thrown);
+      if (!(thrown instanceof StoreFault)) return this.#afterBug([job, ...also], thrown);
       // We are stopping, and the store cannot take it: it is done again by whoever comes next.
-      this.#letGo(job);
+      for (const one of [job, ...also]) this.#letGo(one);
       return "lost";
     }
-    if (end.kind !== "keep" || verdict.kind !== "committed") this.#letGo(job, error);
-    else this.#kept(job, end.payload);
-    return verdict.kind === "committed" ? "committed" : "lost";
+    if (verdict.kind === "stale") return "stale";
+    if (verdict.kind !== "committed") return await this.#afterLoss(job, also);
+    if (end.kind === "keep") this.#kept(job, end.payload);
+    else this.#letGo(job, error);
+    for (const one of also) this.#letGo(one);
+    return "committed";
+  }
+
+  /** Nobody knows which of several it was: those that are ours still are given back, and a lost one does not mind. */
+  async #afterLoss(job: Job, also: readonly Job[]): Promise<"lost"> {
+    for (const one of also.length === 0 ? [] : [job, ...also]) {
+      try {
+        await this.#house.release(one);
+      } catch (fault) {
+        // Then it is ready when its lease is over.
+        if (!(fault instanceof StoreFault)) throw fault;
+      }
+    }
+    for (const one of [job, ...also]) this.#letGo(one);
+    return "lost";
   }
 
   /** What comes after a failure goes on from the last step that was kept. */
@@ -288,14 +333,19 @@ export class StageRunner<Carry> {
   }
 
   /** Effects that no store takes are a bug of the stage: the job fails without them, and dies if that goes on. */
-  async #afterBug(job: Job, thrown: unknown): Promise<"lost"> {
+  async #afterBug(jobs: readonly Job[], thrown: unknown): Promise<"lost"> {
     const error = errorText(thrown);
-    this.#house.log.error(`Stage ${this.stage.queue} made effects that cannot be committed`, { error, job: job.key });
-    const { end } = this.#afterFailure(job, error);
-    try {
-      await this.#house.commit({ job: { ref: { key: job.key, fence: job.fence }, end } });
-    } finally {
-      this.#letGo(job);
+    this.#house.log.error(`Stage ${this.stage.queue} made effects that cannot be committed`, {
+      error,
+      job: jobs[0]?.key ?? "",
+    });
+    for (const job of jobs) {
+      const { end } = this.#afterFailure(job, error);
+      try {
+        await this.#house.commit({ job: { ref: refOf(job), end } });
+      } finally {
+        this.#letGo(job);
+      }
     }
     return "lost";
   }
@@ -320,6 +370,17 @@ export class StageRunner<Carry> {
     }
     return { end: { kind: "dead", error }, effects: this.stage.bury(job, error) };
   }
+}
+
+type Asked = {
+  readonly end: StageEnd;
+  readonly effects: DraftEffects;
+  readonly expect?: readonly DocumentExpectation[];
+  readonly also?: readonly Job[];
+};
+
+function refOf({ key, fence }: Job): JobRef {
+  return { key, fence };
 }
 
 type InHand = {

@@ -1,4 +1,5 @@
 import type { DraftEffects } from "#engine/draft.ts";
+import type { DocumentExpectation } from "#domain/document.ts";
 import type { DeadJob, Job, JobEnd, Lane, ParkedJob } from "#domain/job.ts";
 
 /**
@@ -48,8 +49,12 @@ export type HandedJob<Carry> = { readonly job: Job; readonly carry: Carry | null
 export type StageContext = {
   /** Aborted at shutdown: begin nothing new, report `release` for what was not begun. */
   readonly signal: AbortSignal;
-  /** Resolves when the result is durable, or when it was refused because the job is someone else's now. */
-  finish(job: Job, result: StageResult): Promise<"committed" | "lost">;
+  /**
+   * Resolves when the result is durable, or was refused:
+   * `lost`: the job, or one of `also`, is someone else's now; whatever of them was ours still has been given back.
+   * `stale`: a document of `expect` has changed. Nothing was done, and all of them are still in hand and to be reported.
+   */
+  finish(job: Job, result: StageResult): Promise<"committed" | "lost" | "stale">;
   /**
    * Does the work of one job. If it throws, that is this job's failure alone: the others of its batch may be at a provider
    * and go on. What `run` itself throws is the failure of all that were not reported.
@@ -65,7 +70,15 @@ export type StageContext = {
 export type StageEnd = Exclude<JobEnd, { readonly kind: "keep" }> | Omit<JobEnd & { readonly kind: "keep" }, "step">;
 
 export type StageResult =
-  | { readonly kind: "end"; readonly end: StageEnd; readonly effects: DraftEffects }
+  | {
+      readonly kind: "end";
+      readonly end: StageEnd;
+      readonly effects: DraftEffects;
+      /** What the effects rest on. Absent: nothing, so that it is never stale. */
+      readonly expect?: readonly DocumentExpectation[];
+      /** Other jobs of the same batch, which are done with this one: all together or none. */
+      readonly also?: readonly Job[];
+    }
   /** It went wrong in a way that another try may mend: backoff, then dead after `attemptsMax`. */
   | { readonly kind: "failed"; readonly error: string }
   /** Not begun: back to the queue without counting the attempt. */

@@ -48,7 +48,10 @@ export interface Store extends AsyncDisposable {
 
   /** Events after a position, oldest first, only those whose commit is final: none can appear before them later. */
   readJournal(ask: JournalAsk): Promise<JournalPage>;
-  /** Oldest first. Of one subject, e.g. a message's history. */
+  /**
+   * Oldest first. Our own events of one subject, e.g. a message's history. Foreign ones are left out: whoever may raise events
+   * could otherwise write into the history of a message.
+   */
   eventsOf(subject: string, limit: number): Promise<readonly RecordedEvent[]>;
   /**
    * `first` is the oldest kept (0 if none), `last` the newest ever given, kept or not; `events` says how many are kept
@@ -128,6 +131,11 @@ export type Conditions = {
    * of `keep` is answered as committed and does nothing (`repeatedStep`).
    */
   readonly job?: { readonly ref: JobRef; readonly end: JobEnd };
+  /**
+   * Only with `job`, and none of them twice: jobs that end as done together with it. Refused (`fenced`) when one of them is
+   * somebody else's by now.
+   */
+  readonly also?: readonly JobRef[];
   /** Removes this job if it exists and nobody holds it; otherwise refused (`held` or `gone`). Cancelling. */
   readonly take?: string;
   /** Lets this parked job go on: it is ready, or waits until it is due. Refused (`gone`) when it is not parked. */
@@ -158,6 +166,8 @@ export type Effects = {
   readonly clear?: readonly { readonly collection: string; readonly prefix: string }[];
   readonly checkpoints?: readonly Checkpoint[];
   readonly blobs?: readonly { readonly id: string; readonly bytes: number; readonly owner: string }[];
+  /** Blob ids that nothing names any longer, so that the collector takes their bytes; before `blobs`. */
+  readonly unnamed?: readonly string[];
   /** The request and all its messages; what is archived already keeps its time. */
   /** Dead letters that were never jobs, e.g. an event that a consumer could not handle. */
   readonly buried?: readonly DeadJob[];

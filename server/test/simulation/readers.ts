@@ -123,7 +123,8 @@ export class Readers {
     const consumer = this.#consumer(reader, life);
     while (!life.over && !engine.signal.aborted) {
       try {
-        return await startConsumer(engine, consumer);
+        await startConsumer(engine, consumer);
+        return;
       } catch (fault) {
         if (!(fault instanceof StoreFault))
           this.#ledger.holds(false, `${reader.name} does not start: ${String(fault)}`);

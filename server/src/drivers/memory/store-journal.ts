@@ -53,7 +53,7 @@ export class MemoryJournal {
   }
 
   of(subject: string, limit: number): readonly RecordedEvent[] {
-    return (this.#bySubject.get(subject) ?? []).slice(0, limit);
+    return (this.#bySubject.get(subject) ?? []).filter(({ source }) => source === OWN_SOURCE).slice(0, limit);
   }
 
   bounds(): JournalBounds {

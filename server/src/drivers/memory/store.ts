@@ -214,9 +214,10 @@ export class MemoryStore implements Store {
   #unit(unit: Unit): Verdict {
     const refusal = this.#refusal(unit);
     if (refusal !== null) return refusal;
-    const { job, take, unpark, once, dead } = unit;
+    const { job, also, take, unpark, once, dead } = unit;
     const { jobs } = this.#state;
     if (job !== undefined) jobs.end(job.ref, job.end);
+    for (const ref of also ?? []) jobs.end(ref, { kind: "done" });
     if (take !== undefined) jobs.remove(take);
     if (unpark !== undefined) jobs.unpark(unpark);
     if (once !== undefined) this.#state.once.set(once.key, once);
@@ -226,11 +227,12 @@ export class MemoryStore implements Store {
 
   /** Null when the unit is to be done. */
   #refusal(unit: Unit): Verdict | null {
-    const { job, take, unpark, once, expect, dead } = unit;
+    const { job, also, take, unpark, once, expect, dead } = unit;
     const { jobs, documents } = this.#state;
     if (job !== undefined && !jobs.heldBy(job.ref)) return { kind: "fenced" };
     const repeated = job === undefined ? null : repeatedStep(unit, jobs.stepsDone(job.ref.key));
     if (repeated !== null) return repeated;
+    if (also?.some((ref) => !jobs.heldBy(ref)) === true) return { kind: "fenced" };
     const taken = take === undefined ? "ready" : jobs.stateOf(take);
     if (taken === "held" || taken === "gone") return { kind: taken };
     if (unpark !== undefined && jobs.stateOf(unpark) !== "parked") return { kind: "gone" };
@@ -261,6 +263,7 @@ export class MemoryStore implements Store {
     for (const put of effects.puts ?? []) documents.put(put);
     for (const event of effects.events ?? []) journal.append(event);
     for (const checkpoint of effects.checkpoints ?? []) journal.putCheckpoint(checkpoint);
+    for (const id of effects.unnamed ?? []) blobs.delete(id);
     for (const { id, owner } of effects.blobs ?? []) if (!blobs.has(id)) blobs.set(id, owner);
     for (const dead of effects.buried ?? []) jobs.bury(dead);
     for (const { request, atMs } of effects.archive ?? []) this.#archive(request, atMs);

@@ -41,7 +41,7 @@ export class Groups {
     const grouped = born.flatMap(({ queue, group }) => (group == null ? [] : [[queue, group] as const]));
     if (grouped.length > 0) this.#areThere = true;
     if (!this.#areThere) return null;
-    const held = units.flatMap(({ job }) => (job === undefined ? [] : [job.ref]));
+    const held = units.flatMap(({ job, also }) => (job === undefined ? [] : [job.ref, ...(also ?? [])]));
     const named = units.flatMap(({ take, unpark }) => [take, unpark].filter((key) => key !== undefined));
     const dead = units.flatMap(({ dead: letter }) => (letter === undefined ? [] : [letter.key]));
     return this.#ask([...claimed(held), ...named], dead, grouped);

@@ -45,6 +45,8 @@ export class Ledger {
   readonly once: OnceRecord[] = [];
   readonly checkpoints = new Map<string, Checkpoint>();
   readonly blobs = new Map<string, NonNullable<Effects["blobs"]>[number]>();
+  /** Before `blobs` are written. */
+  readonly unnamed = new Set<string>();
   readonly archived: NonNullable<Effects["archive"]>[number][] = [];
   /** Dead letters by key; null: gone. */
   readonly dead = new Map<string, BuriedJob | null>();
@@ -84,8 +86,9 @@ export class Ledger {
       this.#drafts.push({ refusal });
       return;
     }
-    const { job, take, unpark, once, dead } = unit;
+    const { job, also, take, unpark, once, dead } = unit;
     if (job !== undefined) this.#end(job.ref, job.end);
+    for (const ref of also ?? []) this.#end(ref, { kind: "done" });
     if (take !== undefined) this.#setJob(take, null);
     if (unpark !== undefined) this.#unpark(unpark);
     if (once !== undefined) this.#putOnce(once);
@@ -106,12 +109,13 @@ export class Ledger {
   }
 
   #refusal(unit: Unit): Verdict | null {
-    const { job, take, unpark, once, expect, dead } = unit;
+    const { job, also, take, unpark, once, expect, dead } = unit;
     const held = job === undefined ? undefined : this.#looked.jobs.get(job.ref.key);
     if (held !== undefined && (held === null || held.state !== HELD || held.fence !== job?.ref.fence))
       return { kind: "fenced" };
     const repeated = held === undefined || held === null ? null : repeatedStep(unit, held.step);
     if (repeated !== null) return repeated;
+    if (also?.some((ref) => !this.#isHeld(ref)) === true) return { kind: "fenced" };
     if (take !== undefined) {
       const taken = this.#job(take);
       if (taken === null) return { kind: "gone" };
@@ -127,6 +131,11 @@ export class Ledger {
     if (dead === undefined) return null;
     if ((this.#looked.dead.get(dead.key) ?? null) === null) return { kind: "gone" };
     return dead.then === "revive" && this.#job(dead.key) !== null ? { kind: "held" } : null;
+  }
+
+  #isHeld({ key, fence }: JobRef): boolean {
+    const job = this.#job(key);
+    return job?.state === HELD && job.fence === fence;
   }
 
   #effects(effects: Effects): Skip[] {
@@ -151,6 +160,10 @@ export class Ledger {
     for (const put of effects.puts ?? []) this.#put(put);
     for (const event of effects.events ?? []) this.events.push(event);
     for (const one of effects.checkpoints ?? []) this.checkpoints.set(`${one.partition} ${one.consumer}`, one);
+    for (const id of effects.unnamed ?? []) {
+      this.blobs.delete(id);
+      this.unnamed.add(id);
+    }
     for (const blob of effects.blobs ?? []) if (!this.blobs.has(blob.id)) this.blobs.set(blob.id, blob);
     for (const dead of effects.buried ?? []) this.#bury({ ...dead, turn: 0, group: null });
     for (const one of effects.archive ?? []) this.archived.push(one);

@@ -80,6 +80,7 @@ export function needsOf(units: readonly Unit[], isBold: boolean): Needs {
     // Which of two conditions fails first decides the verdict, so both must be known.
     const isOnly = [unit.job, unit.take, unit.unpark, unit.once, unit.expect, unit.dead].filter(Boolean).length === 1;
     if (unit.job !== undefined) jobs.add(unit.job.ref.key, isOnly && unit.job.end.kind !== "dead");
+    for (const { key } of unit.also ?? []) jobs.add(key, false);
     if (unit.take !== undefined) jobs.add(unit.take, false);
     if (unit.unpark !== undefined) jobs.add(unit.unpark, false);
     if (unit.once !== undefined) once.add(unit.once.key, isOnly);

@@ -160,7 +160,7 @@ export function journalSql(schema: string) {
     partition: someOf("key_hash % $3 = $4"),
     /** $5 types: the partition's foreign events, and of our own those of these types. */
     some: someOf("(key_hash % $3 = $4 AND (source IS NOT NULL OR type = ANY($5::text[])))"),
-    of: `SELECT ${EVENT} FROM ${events} WHERE subject = $1 ORDER BY position LIMIT $2`,
+    of: `SELECT ${EVENT} FROM ${events} WHERE subject = $1 AND source IS NULL ORDER BY position LIMIT $2`,
     /**
      * $1 how many are counted: as a parameter, since a plan for a table that was small when it was made would sort as many.
      * Counting transactions tells how many rows live, a second late; after a crash, what was found by the last vacuum.

@@ -89,6 +89,7 @@ export function writeSql(schema: string) {
     checkpoints: `INSERT INTO ${table("checkpoints")} (consumer, partition, position, updated_ms)
       SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
       ON CONFLICT (consumer, partition) DO UPDATE SET position = excluded.position, updated_ms = excluded.updated_ms`,
+    unnamed: `DELETE FROM ${table("blobs")} WHERE id = ANY($1::text[])`,
     blobs: `INSERT INTO ${table("blobs")} (id, bytes, owner) SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])
       ON CONFLICT (id) DO NOTHING`,
     events: `${events}) SELECT ${number} + place, ${event} FROM unnest(${eventArrays}) AS t(place, ${event})`,

@@ -191,7 +191,7 @@ export class Writes {
     if (added.length > 0) asks.push([this.#sql.terms, terms(added)]);
   }
 
-  #records(asks: Ask[], { once, checkpoints, blobs, nowMs }: Ledger): void {
+  #records(asks: Ask[], { once, checkpoints, blobs, unnamed, nowMs }: Ledger): void {
     // Of one key the last is kept: those before it had expired when it came.
     const records = [...new Map(once.map((record) => [record.key, record])).values()];
     if (records.length > 0) {
@@ -220,6 +220,7 @@ export class Writes {
         ],
       ]);
     }
+    if (unnamed.size > 0) asks.push([this.#sql.unnamed, [texts([...unnamed].sort())]]);
     if (blobs.size > 0) {
       const all = [...blobs.values()];
       asks.push([

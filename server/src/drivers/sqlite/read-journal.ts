@@ -124,7 +124,7 @@ export const READ_JOURNAL_SQL = {
     WHERE position > ? AND position <= ? AND key_hash % ? = ?
       AND (source <> '${OWN_SOURCE}' OR type IN (SELECT value FROM json_each(?)))
     ORDER BY position LIMIT ?`,
-  of: `SELECT ${EVENT} FROM events WHERE subject = ? ORDER BY position LIMIT ?`,
+  of: `SELECT ${EVENT} FROM events WHERE subject = ? AND source IS NULL ORDER BY position LIMIT ?`,
   first: "SELECT min(position) FROM events",
   sample: `SELECT count(*), sum(bytes) FROM (
       SELECT * FROM (SELECT ${BYTES} AS bytes FROM events ORDER BY position LIMIT ?)

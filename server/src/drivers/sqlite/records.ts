@@ -10,6 +10,7 @@ export class Records {
   readonly #sweep: Query;
   readonly #checkpoint: Query;
   readonly #blob: Query;
+  readonly #forgetBlob: Query;
 
   constructor(db: Database) {
     this.#request = db.query(RECORD_SQL.request);
@@ -18,6 +19,7 @@ export class Records {
     this.#sweep = db.query(RECORD_SQL.sweep);
     this.#checkpoint = db.query(RECORD_SQL.checkpoint);
     this.#blob = db.query(RECORD_SQL.blob);
+    this.#forgetBlob = db.query(RECORD_SQL.forgetBlob);
   }
 
   addRequest({ id, body, acceptedMs, lane, traceparent, archivedMs }: StoredRequest): void {
@@ -44,6 +46,10 @@ export class Records {
   nameBlob({ id, bytes, owner }: NonNullable<Effects["blobs"]>[number]): void {
     this.#blob.run(id, bytes, owner);
   }
+
+  forgetBlob(id: string): void {
+    this.#forgetBlob.run(id);
+  }
 }
 
 export type OnceRow = readonly [key: string, fingerprint: string, status: number, body: string, expiresMs: number];
@@ -60,5 +66,6 @@ export const RECORD_SQL = {
   sweep: `DELETE FROM once_records
     WHERE key IN (SELECT key FROM once_records WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)`,
   checkpoint: "INSERT OR REPLACE INTO checkpoints (consumer, partition, position, updated_ms) VALUES (?, ?, ?, ?)",
+  forgetBlob: "DELETE FROM blobs WHERE id = ?",
   blob: "INSERT OR IGNORE INTO blobs (id, bytes, owner) VALUES (?, ?, ?)",
 } as const;

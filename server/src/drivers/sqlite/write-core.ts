@@ -112,6 +112,7 @@ export class WriteCore implements Disposable {
     if ("refusal" in found) return found.refusal;
     const { job, once, dead } = unit;
     if (job !== undefined && found.held !== null) this.#jobs.end(found.held, job.ref, job.end, now);
+    for (const { row, ref } of found.also) this.#jobs.end(row, ref, { kind: "done" }, now);
     if (found.taken !== null) this.#jobs.remove(found.taken, now);
     if (found.parked !== null) this.#jobs.unpark(found.parked, now);
     if (once !== undefined) this.#records.putOnce(once);
@@ -122,11 +123,13 @@ export class WriteCore implements Disposable {
 
   /** Only reads, so that a unit that is refused, or was done already, leaves nothing and its neighbours commit. */
   #check(now: Now, unit: Unit): Found | { readonly refusal: Verdict } {
-    const { job, take, unpark, once, expect, dead } = unit;
+    const { job, also, take, unpark, once, expect, dead } = unit;
     const held = job === undefined ? null : this.#jobs.held(job.ref);
     if (job !== undefined && held === null) return { refusal: { kind: "fenced" } };
     const repeated = held === null ? null : repeatedStep(unit, held.stepsDone);
     if (repeated !== null) return { refusal: repeated };
+    const together = also === undefined ? NONE : this.#heldAll(also);
+    if (together === null) return { refusal: { kind: "fenced" } };
     const taken = take === undefined ? null : this.#jobs.free(take);
     if (taken === "held" || taken === "gone") return { refusal: { kind: taken } };
     const parked = unpark === undefined ? null : this.#jobs.free(unpark);
@@ -142,7 +145,18 @@ export class WriteCore implements Disposable {
       if (!this.#jobs.isDead(dead.key)) return { refusal: { kind: "gone" } };
       if (dead.then === "revive" && this.#jobs.free(dead.key) !== "gone") return { refusal: { kind: "held" } };
     }
-    return { held, taken, parked };
+    return { held, also: together, taken, parked };
+  }
+
+  /** Null when one of them is not held by this holder. */
+  #heldAll(refs: readonly JobRef[]): Found["also"] | null {
+    const rows: { readonly row: HeldRow; readonly ref: JobRef }[] = [];
+    for (const ref of refs) {
+      const row = this.#jobs.held(ref);
+      if (row === null) return null;
+      rows.push({ row, ref });
+    }
+    return rows;
   }
 
   /** Returns the keys of jobs that were not enqueued. */
@@ -164,6 +178,7 @@ export class WriteCore implements Disposable {
     for (const put of effects.puts ?? []) this.#documents.put(put);
     for (const event of effects.events ?? []) this.#journal.append(event);
     for (const checkpoint of effects.checkpoints ?? []) this.#records.putCheckpoint(checkpoint);
+    for (const id of effects.unnamed ?? []) this.#records.forgetBlob(id);
     for (const blob of effects.blobs ?? []) this.#records.nameBlob(blob);
     for (const dead of effects.buried ?? []) this.#jobs.bury(dead);
     for (const { request, atMs } of effects.archive ?? []) this.#messages.archive(request, atMs);
@@ -171,5 +186,12 @@ export class WriteCore implements Disposable {
   }
 }
 
-/** The rows that the conditions have found: of the job that ends, of the one that is taken, of the one that goes on. */
-type Found = { readonly held: HeldRow | null; readonly taken: FreeRow | null; readonly parked: FreeRow | null };
+/** The rows that the conditions have found: of the jobs that end, of the one that is taken, of the one that goes on. */
+type Found = {
+  readonly held: HeldRow | null;
+  readonly also: readonly { readonly row: HeldRow; readonly ref: JobRef }[];
+  readonly taken: FreeRow | null;
+  readonly parked: FreeRow | null;
+};
+
+const NONE: readonly never[] = [];
