@@ -15,6 +15,11 @@ const ROWS: Readonly<
     bad: ["../../server/src/domain/ids.ts", "node:fs", "fastify"],
     good: "typebox",
   },
+  sdk: {
+    file: "sdk/src/x.ts",
+    bad: ["../../server/src/domain/ids.ts", "@tidings/contract", "node:fs", "typebox"],
+    good: "@tidings/server/testkit",
+  },
   console: { file: "console/src/x.tsx", bad: ["../../server/src/domain/ids.ts", "node:fs"], good: "@tidings/contract" },
   domain: { file: "server/src/domain/x.ts", bad: ["#ports/clock.ts", "node:crypto", "undici"], good: "#domain/ids.ts" },
   ports: { file: "server/src/ports/x.ts", bad: ["#engine/stage.ts", "node:fs", "pino"], good: "#domain/ids.ts" },
@@ -55,6 +60,31 @@ const ROWS: Readonly<
     bad: ["#doors/http/check.ts", "node:fs", "fastify"],
     good: "ajv",
   },
+  documents: {
+    file: "server/src/documents/x.ts",
+    bad: ["#functions/book.ts", "#directory/keys.ts", "node:crypto"],
+    good: "#engine/change.ts",
+  },
+  blobs: {
+    file: "server/src/blobs/x.ts",
+    bad: ["#functions/book.ts", "#drivers/fs/blob-store.ts", "node:fs"],
+    good: "#ports/blob-store.ts",
+  },
+  functions: {
+    file: "server/src/functions/x.ts",
+    bad: ["#drivers/threads/open.ts", "#doors/http/check.ts", "node:worker_threads", "fastify"],
+    good: "tidings",
+  },
+  topology: {
+    file: "server/src/topology/x.ts",
+    bad: ["#drivers/system/clock.ts", "#doors/http/check.ts", "node:fs"],
+    good: "#functions/book.ts",
+  },
+  testkit: {
+    file: "server/src/testkit/x.ts",
+    bad: ["../../../scripts/fence.ts", "#conformance/blob-store.ts"],
+    good: "#drivers/memory/store.ts",
+  },
   observers: {
     file: "server/src/observers/x.ts",
     bad: ["#drivers/system/clock.ts", "node:fs"],
@@ -69,6 +99,11 @@ const ROWS: Readonly<
     file: "server/src/drivers/fs/x.ts",
     bad: ["#drivers/system/clock.ts", "../system/clock.ts", "#engine/stage.ts", "@tidings/contract"],
     good: "node:fs/promises",
+  },
+  "drivers/threads": {
+    file: "server/src/drivers/threads/x.ts",
+    bad: ["#drivers/inline/host.ts", "#engine/stage.ts", "undici"],
+    good: "tidings",
   },
   "providers/*": {
     file: "server/src/providers/webhook/x.ts",

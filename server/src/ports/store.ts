@@ -132,8 +132,8 @@ export type Conditions = {
    */
   readonly job?: { readonly ref: JobRef; readonly end: JobEnd };
   /**
-   * Only with `job`, and none of them twice: jobs that end as done together with it. Refused (`fenced`) when one of them is
-   * somebody else's by now.
+   * Only with `job`: jobs that end as done together with it. Refused (`fenced`) when one of them is somebody else's by now, or
+   * is named twice (`endsTwice`): the second time it would have ended already.
    */
   readonly also?: readonly JobRef[];
   /** Removes this job if it exists and nobody holds it; otherwise refused (`held` or `gone`). Cancelling. */
@@ -246,6 +246,13 @@ export function repeatedStep({ job, jobs, messages }: Unit, stepsDone: number): 
   if (job?.end.kind !== "keep" || job.end.step > stepsDone) return null;
   const born = [...(messages ?? []).map((birth) => birth.job), ...(jobs ?? [])];
   return { kind: "committed", skipped: born.flatMap((one) => (one === null ? [] : [one.key])) };
+}
+
+/** For drivers: whether a unit names a job more than once among those that it ends. */
+export function endsTwice({ job, also }: Conditions): boolean {
+  if (also === undefined) return false;
+  const keys = new Set(also.map(({ key }) => key));
+  return keys.size < also.length || (job !== undefined && keys.has(job.ref.key));
 }
 
 export type TrimAsk = { readonly olderThanMs: number; readonly after: RequestId | null; readonly limit: number };

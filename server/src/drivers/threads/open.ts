@@ -1,0 +1,152 @@
+import { watch } from "node:fs";
+import { loadFunctions } from "#drivers/threads/load.ts";
+import { FunctionThread, type ThreadHouse } from "#drivers/threads/function-thread.ts";
+import type { Log } from "#ports/log.ts";
+import type {
+  DeclaredFunction,
+  FunctionHost,
+  FunctionReads,
+  Invocation,
+  Invoked,
+  LoadedFunctions,
+} from "#ports/function-host.ts";
+import type { FunctionsPlace } from "#ports/functions-place.ts";
+
+/** A thread that had no call for so long is ended: a function costs memory only while it is used. */
+const IDLE_MS = 60_000;
+/** Editors write a file in several steps. */
+const SETTLE_MS = 100;
+
+export type ThreadHostOptions = { readonly place: FunctionsPlace; readonly log: Log };
+
+/** Functions of a folder, each in a thread of its own that begins with the first call. */
+export function openThreadHost(options: ThreadHostOptions): FunctionHost {
+  return new ThreadHost(options);
+}
+
+/** One function's threads of one load: one for all calls, one for those that must be alone. */
+type Threads = {
+  together: FunctionThread | null;
+  alone: FunctionThread | null;
+  aloneTurn: Promise<unknown>;
+  idle: NodeJS.Timeout | null;
+};
+
+class ThreadHost implements FunctionHost {
+  readonly #place: FunctionsPlace;
+  readonly #log: Log;
+  readonly #urls = new Map<number, ReadonlyMap<string, string>>();
+  readonly #threads = new Map<string, Threads>();
+  readonly #closing = new Set<FunctionThread>();
+  #generation = 0;
+  #current = 0;
+  #isClosed = false;
+  readonly #watches = new Set<() => void>();
+
+  constructor({ place, log }: ThreadHostOptions) {
+    this.#place = place;
+    this.#log = log;
+  }
+
+  async load(): Promise<LoadedFunctions> {
+    const { urls, ...loaded } = await loadFunctions(this.#place);
+    const generation = (this.#generation += 1);
+    this.#urls.set(generation, urls);
+    return { generation, ...loaded };
+  }
+
+  use({ generation }: LoadedFunctions): void {
+    this.#current = generation;
+    for (const older of this.#urls.keys()) if (older < generation) this.#urls.delete(older);
+    for (const threads of this.#threads.values()) this.#closeAll(threads);
+    this.#threads.clear();
+  }
+
+  async invoke(call: Invocation, reads: FunctionReads, signal: AbortSignal): Promise<Invoked> {
+    const threads = this.#threadsOf(call.declared.name);
+    if (!call.alone) {
+      if (threads.together?.takes !== true) threads.together = this.#start(call.declared, threads);
+      return await threads.together.call(call, reads, signal);
+    }
+    // One after the other: whatever happens in the thread is the fault of the one in it.
+    const turn = threads.aloneTurn.then(async () => {
+      if (threads.alone?.takes !== true) threads.alone = this.#start(call.declared, threads);
+      return await threads.alone.call(call, reads, signal);
+    });
+    threads.aloneTurn = turn;
+    return await turn;
+  }
+
+  onChanged(listener: () => void): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const told = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(listener, SETTLE_MS);
+    };
+    let stop = (): void => {};
+    try {
+      const watcher = watch(this.#place.folder, { recursive: true }, told);
+      // A folder that goes away has nothing to tell.
+      watcher.on("error", () => {});
+      stop = () => watcher.close();
+    } catch (error) {
+      const says = error instanceof Error ? error.message : String(error);
+      this.#log.warn("The functions' folder cannot be watched; changes are not seen", { error: says });
+    }
+    const end = (): void => {
+      clearTimeout(timer);
+      stop();
+      this.#watches.delete(end);
+    };
+    this.#watches.add(end);
+    return end;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    for (const end of [...this.#watches]) end();
+    const threads = [...this.#threads.values()].flatMap(({ together, alone, idle }) => {
+      clearTimeout(idle ?? undefined);
+      return [together, alone].filter((thread) => thread !== null);
+    });
+    await Promise.all([...threads, ...this.#closing].map((thread) => thread.terminate()));
+  }
+
+  #threadsOf(name: string): Threads {
+    const known = this.#threads.get(name);
+    if (known !== undefined) return known;
+    const threads: Threads = { together: null, alone: null, aloneTurn: Promise.resolve(), idle: null };
+    this.#threads.set(name, threads);
+    return threads;
+  }
+
+  #start({ name, memoryMb }: DeclaredFunction, threads: Threads): FunctionThread {
+    const { root, secrets, settings } = this.#place;
+    const url = this.#urls.get(this.#current)?.get(name) ?? "";
+    const house: ThreadHouse = {
+      logged: ({ level, text }) => this.#log[level === "debug" ? "info" : level](text, { function: name }),
+      rested: () => this.#rest(threads),
+    };
+    if (this.#isClosed) throw new Error("broken invariant: nothing is called in a host that is closed");
+    return new FunctionThread({ kind: "run", name, url, root, secrets, settings }, memoryMb, house);
+  }
+
+  /** Ends the threads of a function that is not called for a while. */
+  #rest(threads: Threads): void {
+    clearTimeout(threads.idle ?? undefined);
+    threads.idle = setTimeout(() => {
+      if (threads.together?.isIdle === true) threads.together.close();
+      if (threads.alone?.isIdle === true) threads.alone.close();
+    }, IDLE_MS).unref();
+  }
+
+  #closeAll({ together, alone, idle }: Threads): void {
+    clearTimeout(idle ?? undefined);
+    for (const thread of this.#closing) if (thread.isGone) this.#closing.delete(thread);
+    for (const thread of [together, alone]) {
+      if (thread === null) continue;
+      this.#closing.add(thread);
+      thread.close();
+    }
+  }
+}
