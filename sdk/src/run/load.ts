@@ -14,7 +14,7 @@ export type Declaration = {
 
 /** Name of a function: of its file, with dots between folders. */
 export const FUNCTION_NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
-export const FUNCTION_NAME_CHARS_MAX = 64;
+export const FUNCTION_NAME_CHARS_MAX = 60;
 
 /** The function that a default export is; null when it is none. */
 export function definedIn(exported: unknown): DefinedFunction | null {

@@ -11,7 +11,9 @@ export type Arn =
   /** Ours, as a rule's target: the input is the body of `POST /send`. */
   | { readonly kind: "send" }
   /** Ours, as a rule's target: an endpoint for outbound webhooks. */
-  | { readonly kind: "webhook"; readonly id: string };
+  | { readonly kind: "webhook"; readonly id: string }
+  /** Ours, as a rule's target: a user's function. */
+  | { readonly kind: "function"; readonly name: string };
 
 /** The ARN of a send target; it has no parts of its own. */
 export const SEND_ARN = "arn:tidings:send:::message";
@@ -32,6 +34,8 @@ export function arnText(arn: Arn, region: string): string {
       return SEND_ARN;
     case "webhook":
       return `arn:tidings:webhook:::${arn.id}`;
+    case "function":
+      return `arn:tidings:function:::${arn.name}`;
   }
 }
 
@@ -42,7 +46,8 @@ export function parseArn(text: string): Arn | null {
   const [start, partition, service, , , ...rest] = parts;
   const resource = rest.join(":");
   if (start !== "arn" || resource === "") return null;
-  if (partition === "tidings") return service === "webhook" ? { kind: "webhook", id: resource } : null;
+  if (partition === "tidings" && service === "webhook") return { kind: "webhook", id: resource };
+  if (partition === "tidings") return service === "function" ? { kind: "function", name: resource } : null;
   if (service === "sqs") return { kind: "queue", name: resource };
   if (service !== "events") return null;
   const slash = resource.indexOf("/");

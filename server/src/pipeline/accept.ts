@@ -10,7 +10,7 @@
  * If the process dies before the commit, blobs may be orphans (the collector finds them); after it, everything that is
  * needed to go on is in the store, and usually the message is in the next stage's hands already.
  */
-import type { Draft } from "#engine/draft.ts";
+import type { DraftEffects } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { Deadline, DeadlineDefaults } from "#domain/deadline.ts";
@@ -60,7 +60,19 @@ export interface Accept {
   accept(call: SendCall): Promise<Accepted>;
 }
 
-export class Accepter implements Accept {
+export interface DraftSend {
+  /**
+   * The same call to be committed together with something else, by whoever asks. Its large fields are in the blob store
+   * when this resolves, as orphans until the commit names them. @param id of the request, given by whoever asks.
+   */
+  draft(call: Omit<SendCall, "once">, id: RequestId): Promise<SendDraft>;
+}
+
+export type SendDraft =
+  | { readonly kind: "draft"; readonly effects: DraftEffects; readonly lane: Lane }
+  | { readonly kind: "refused"; readonly problem: Problem };
+
+export class Accepter implements Accept, DraftSend {
   readonly #engine: Engine;
   readonly #blobs: BlobStore;
   readonly #messages: StageRunner<MessageCarry>;
@@ -87,30 +99,39 @@ export class Accepter implements Accept {
 
   async accept(call: SendCall): Promise<Accepted> {
     const { clock, dice } = this.#engine.parts;
-    const nowMs = clock.nowMs();
+    const id = newRequestId(clock.nowMs(), dice.hex(12));
+    const drafted = await this.draft(call, id);
+    if (drafted.kind === "refused") return drafted;
+    const { effects, lane } = drafted;
+    const once =
+      call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } };
+    const verdict = await this.#engine.submit({ ...effects, ...once });
+    if (verdict.kind === "committed") {
+      this.#tally.accepted(lane);
+      return { kind: "accepted", requestId: id };
+    }
+    if (effects.blobs !== undefined) await this.#blobs.delete(effects.blobs.map((blob) => blob.id));
+    if (verdict.kind === "repeated" || verdict.kind === "overloaded") return verdict;
+    throw new Error(`broken invariant: an accepted call has no condition that answers ${verdict.kind}`);
+  }
+
+  async draft(call: Omit<SendCall, "once">, id: RequestId): Promise<SendDraft> {
+    const nowMs = this.#engine.parts.clock.nowMs();
     const checked = checkSend(call.message, this.#deadlines, nowMs);
     if (checked.kind === "refused") return checked;
-    const id = newRequestId(nowMs, dice.hex(12));
     const claims = await this.#checkClaims(id, call);
     if ("code" in claims) return { kind: "refused", problem: claims };
     const { body, blobs } = claims;
     const lane = laneOf(checked.targets);
     const request = { id, acceptedMs: nowMs, lane, traceparent: call.traceparent };
     const plan = planOf(request, claims.message, checked, call.text.length);
-    const draft: Draft = {
+    const times = { dueMs: checked.dueMs, deadline: this.#ordered(checked, nowMs) };
+    const effects = {
       requests: [{ ...request, body, archivedMs: null }],
-      ...this.#firstStep(plan, call, { dueMs: checked.dueMs, deadline: this.#ordered(checked, nowMs) }),
+      ...this.#firstStep(plan, call.share, times),
       ...(blobs.length === 0 ? {} : { blobs }),
-      ...(call.once === null ? {} : { once: { ...call.once, status: 202, body: JSON.stringify({ requestId: id }) } }),
     };
-    const verdict = await this.#engine.submit(draft);
-    if (verdict.kind === "committed") {
-      this.#tally.accepted(lane);
-      return { kind: "accepted", requestId: id };
-    }
-    if (blobs.length > 0) await this.#blobs.delete(blobs.map((blob) => blob.id));
-    if (verdict.kind === "repeated" || verdict.kind === "overloaded") return verdict;
-    throw new Error(`broken invariant: an accepted call has no condition that answers ${verdict.kind}`);
+    return { kind: "draft", effects, lane };
   }
 
   #ordered({ deadline, dueMs }: Times, nowMs: number): Deadline | null {
@@ -118,23 +139,23 @@ export class Accepter implements Accept {
   }
 
   /** One person: the message itself. More: a fan-out job that will make the messages. */
-  #firstStep(plan: Plan, call: SendCall, times: Times): Draft {
+  #firstStep(plan: Plan, share: string, times: Times): DraftEffects {
     const sole = plan.targets.length === 1 ? plan.targets[0] : undefined;
-    if (sole?.kind === "person") return this.#message(plan, sole, call, times);
+    if (sole?.kind === "person") return this.#message(plan, sole, share, times);
     const { dueMs, deadline } = times;
     const marks = fanOutPuts(plan.id, deadline, plan.acceptedMs);
     const job: NewJob = {
       key: `${EXPAND_QUEUE}:${plan.id}`,
       queue: EXPAND_QUEUE,
       lane: plan.lane,
-      turn: this.#fanOuts.turn(plan.lane, shareOf(plan, call.share)),
+      turn: this.#fanOuts.turn(plan.lane, shareOf(plan, share)),
       dueMs: 0,
       payload: JSON.stringify({
         dueMs,
-        share: shareOf(plan, call.share),
+        share: shareOf(plan, share),
         ...(deadline === null ? {} : { deadline }),
       }),
-      traceparent: call.traceparent,
+      traceparent: plan.traceparent,
     };
     return {
       jobs: [this.#fanOuts.offer(job, { plan })],
@@ -145,7 +166,7 @@ export class Accepter implements Accept {
     };
   }
 
-  #message(plan: Plan, target: Target & { kind: "person" }, call: SendCall, { dueMs, deadline }: Times): Draft {
+  #message(plan: Plan, target: Target & { kind: "person" }, share: string, { dueMs, deadline }: Times): DraftEffects {
     const message = newMessage({
       id: soleMessageId(plan.id),
       plan,
@@ -156,7 +177,7 @@ export class Accepter implements Accept {
       delayed: dueMs > plan.acceptedMs,
     });
     const job = this.#messages.offer(
-      messageJob(message.id, plan, this.#messages.turn(plan.lane, shareOf(plan, call.share)), { dueMs, deadline }),
+      messageJob(message.id, plan, this.#messages.turn(plan.lane, shareOf(plan, share)), { dueMs, deadline }),
       { plan, record: message },
     );
     const puts = collapsePuts([message], plan, deadline, this.#secrets, plan.acceptedMs);
@@ -167,7 +188,7 @@ export class Accepter implements Accept {
   }
 
   /** Files and fields over the inline limit go to the blob store before the commit that names them (claim check). */
-  async #checkClaims(id: RequestId, call: SendCall): Promise<Claims | Problem> {
+  async #checkClaims(id: RequestId, call: Omit<SendCall, "once">): Promise<Claims | Problem> {
     const extracted = extractAttachments(call.message, (index) => fileBlob(id, index));
     if (extracted.kind === "refused") return extracted.problem;
     if (extracted.kind === "none" && call.text.length <= INLINE_FIELD_BYTES_MAX) {

@@ -1,7 +1,7 @@
 import type { Engine } from "#engine/engine.ts";
 import type { Nodes } from "#engine/nodes.ts";
 import type { DeadlineDefaults } from "#domain/deadline.ts";
-import { type Accept, Accepter } from "#pipeline/accept.ts";
+import { type Accept, Accepter, type DraftSend } from "#pipeline/accept.ts";
 import { Desk } from "#pipeline/desk.ts";
 import { expandStage } from "#pipeline/expand.ts";
 import { HeldDesk } from "#pipeline/held-desk.ts";
@@ -30,7 +30,7 @@ export type PipelineParts = {
   readonly nodes: Nodes;
 };
 
-export type Pipeline = { readonly accept: Accept; readonly desk: MessageDesk; readonly held: HeldDesk };
+export type Pipeline = { readonly accept: Accept & DraftSend; readonly desk: MessageDesk; readonly held: HeldDesk };
 
 /** Joins the stages on an engine that has not started yet. */
 export function buildPipeline(parts: PipelineParts): Pipeline {

@@ -1,4 +1,5 @@
 import type { DraftEffects } from "#engine/draft.ts";
+import type { DeadMessage } from "#queues/dead-letter.ts";
 import type { QueueFault } from "#queues/fault.ts";
 import type { NewQueueMessage, ReceivedMessage, SentMessage } from "#queues/message.ts";
 import type { Move, MoveAsk } from "#queues/move.ts";
@@ -82,6 +83,11 @@ export interface QueueDesk {
     message: NewQueueMessage,
     id: string,
   ): { readonly kind: "draft"; readonly effects: DraftEffects } | QueueFault | null;
+  /**
+   * What to commit together with the end of a message's job that failed too often, by who works the queue's jobs in this
+   * process: it goes to the dead-letter queue. Null: that queue is not there.
+   */
+  deadLetter(message: DeadMessage): Promise<DraftEffects | null>;
   /** The queue as this node knows it, without asking the store; null: it is not known here, which says nothing. */
   known(name: string): Queue | null;
 }

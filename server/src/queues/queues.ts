@@ -2,6 +2,7 @@ import type { Engine } from "#engine/engine.ts";
 import { keepQueues } from "#queues/broom.ts";
 import { Catalog } from "#queues/catalog.ts";
 import { Counts } from "#queues/counts.ts";
+import { deadLetter } from "#queues/dead-letter.ts";
 import { Definitions, unknown } from "#queues/definitions.ts";
 import type { QueueDesk } from "#queues/desk.ts";
 import { FirstReceives } from "#queues/first-receives.ts";
@@ -85,6 +86,7 @@ function deskOf(house: QueueHouse): QueueDesk {
     listMoves: (source, limit) => moving.list(source, limit),
     cancelMove: (id, trace = null) => moving.cancel(id, trace),
     draftMessage: (name, message, id) => sending.draft(name, message, id),
+    deadLetter: (message) => deadLetter(house, message),
     known: (name) => catalog.known(name),
   };
 }

@@ -1,13 +1,13 @@
 import type { Job } from "#domain/job.ts";
-import { happened, NO_ORIGIN } from "#engine/change.ts";
 import { isWholeWithin } from "#queues/attributes.ts";
+import { deadLetter } from "#queues/dead-letter.ts";
 import { unknown } from "#queues/definitions.ts";
 import type { Done, ReceiveAsk } from "#queues/desk.ts";
 import { type QueueFault, queueFault, type RangedValue } from "#queues/fault.ts";
 import type { QueueHouse } from "#queues/house.ts";
 import { InFlight } from "#queues/in-flight.ts";
 import { BATCH_MAX, type ReceivedMessage } from "#queues/message.ts";
-import { MESSAGE_LANE, messageIdOf, messageJob, type Payload, payloadOf } from "#queues/payload.ts";
+import { MESSAGE_LANE, messageIdOf, type Payload, payloadOf } from "#queues/payload.ts";
 import { ATTRIBUTE_RANGES, isFifo, type Queue, storeQueueOf } from "#queues/queue.ts";
 import type { Conditions } from "#ports/store.ts";
 
@@ -112,33 +112,15 @@ export class Receiving {
 
   /** Moves a message to the dead letters, in one commit. Where that queue is gone, it stays and may be received. */
   async #bury({ queue, target, job, payload, lendMs }: Burial, good: Job[]): Promise<boolean> {
-    const { engine, catalog, counts, firstReceives, sequence, tallies } = this.#house;
-    const listed = await catalog.find(target);
-    if (listed === null) {
+    const { engine, tallies } = this.#house;
+    // Its own claim, by which it was found out, was no receive.
+    const receives = (payload.received ?? 0) + job.attempt - 1;
+    const effects = await deadLetter(this.#house, { queue, target, job, payload, receives });
+    if (effects === null) {
       good.push(job);
       return false;
     }
-    const { key, attempt, traceparent } = job;
-    const nowMs = engine.parts.clock.nowMs();
-    const id = messageIdOf(job);
-    const moved: Payload = {
-      ...payload,
-      // Its own claim, by which it was found out, was no receive.
-      received: (payload.received ?? 0) + attempt - 1,
-      firstReceiveMs: payload.firstReceiveMs ?? firstReceives.of(key, false, nowMs),
-      source: queue.name,
-      ...(isFifo(queue) ? { dedup: id } : {}),
-    };
-    const letter = { id, payload: moved, turn: sequence.next(nowMs), dueMs: 0 };
-    const origin = { ...NO_ORIGIN, traceparent };
-    const data = { message: id, deadLetterQueue: target, receives: moved.received ?? 0 };
-    const verdict = await engine.commit({
-      ...endOf(job, lendMs),
-      jobs: [{ job: messageJob(listed.queue, letter, traceparent), hand: null }],
-      events: [happened("queue.message.dead_lettered", `queue:${queue.name}`, data, { nowMs, origin })],
-    });
-    firstReceives.forget(key);
-    counts.touch(listed.queue);
+    const verdict = await engine.commit({ ...endOf(job, lendMs), ...effects });
     if (verdict.kind === "committed") tallies.add(queue.name, "dead_lettered", 1);
     return verdict.kind === "committed";
   }

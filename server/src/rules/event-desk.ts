@@ -136,6 +136,13 @@ export class EventDesk {
     return { kind: "done", verdicts: ready.map((one) => one.verdict) };
   }
 
+  /**
+   * An event to be committed together with something else, by whoever asks: limits and schema are looked at as at every door.
+   */
+  async draft(event: Omit<ForeignEvent, "once">, origin: EventOrigin): Promise<Ready | Refused> {
+    return await this.#look(event, origin);
+  }
+
   async #one(event: ForeignEvent, origin: EventOrigin): Promise<EventVerdict> {
     const look = this.#look(event, origin);
     const one = look instanceof Promise ? await look : look;
