@@ -162,13 +162,9 @@ class Side {
   #unit({ unit, ends }: Draft): Unit {
     const job = ends === null ? undefined : this.#held.at(-1 - ends.held);
     if (ends === null || job === undefined) return unit;
-    const others = ends.also.flatMap((held) => this.#held.at(-1 - held) ?? []);
-    const also = new Map(others.filter(({ key: other }) => other !== job.key).map((one) => [one.key, refOf(one)]));
-    return {
-      ...unit,
-      job: { ref: refOf(job), end: ends.end },
-      ...(also.size === 0 ? {} : { also: [...also.values()] }),
-    };
+    // Now and then one is named twice.
+    const also = ends.also.flatMap((held) => this.#held.at(-1 - held) ?? []).map(refOf);
+    return { ...unit, job: { ref: refOf(job), end: ends.end }, ...(also.length === 0 ? {} : { also }) };
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { COMMITTED, commitOne, event, START_MS, type StoreWorld } from "#conformance/store-world.ts";
+import { OWN_SOURCE } from "#domain/event.ts";
 import { partitionOf } from "#domain/partition.ts";
 import type { Store } from "#ports/store.ts";
 

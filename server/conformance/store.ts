@@ -9,6 +9,7 @@ import { messageSentences } from "#conformance/store-messages.ts";
 import { parkingSentences } from "#conformance/store-parking.ts";
 import { reopeningSentences } from "#conformance/store-reopening.ts";
 import { retentionSentences } from "#conformance/store-retention.ts";
+import { togetherSentences } from "#conformance/store-together.ts";
 import { trimmingSentences } from "#conformance/store-trimming.ts";
 import { unitSentences } from "#conformance/store-units.ts";
 import { storeWorld } from "#conformance/store-world.ts";
@@ -29,6 +30,7 @@ export function storeConforms(name: string, open: (opening: StoreOpening) => Pro
   describe(`${name} as a store`, () => {
     const world = storeWorld(open);
     unitSentences(world);
+    togetherSentences(world);
     jobSentences(world);
     loanSentences(world);
     groupSentences(world);

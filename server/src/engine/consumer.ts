@@ -73,6 +73,7 @@ export type ConsumerEffects = DraftEffects & Pick<Conditions, "expect">;
 
 /** How often a batch is handled anew because a document had changed; each time, somebody else has got on. */
 const STALE_TRIES_MAX = 32;
+const KEPT_CHANGING = "the documents that it rests on kept changing";
 
 /** Collection of documents that remember into how many partitions a consumer was divided. */
 const CONSUMERS = "consumers";
@@ -221,17 +222,21 @@ class ConsumerStage {
       await context.finish(job, { kind: "end", end: { kind: "dead", error }, effects: {} });
       return;
     }
-    try {
-      for (let tries = 1; tries <= STALE_TRIES_MAX; tries += 1) {
-        const { expect, ...effects } = await this.#redriven(event, context.signal);
-        const end = { kind: "end", end: { kind: "done" }, effects } as const;
-        const ended = await context.finish(job, expect === undefined ? end : { ...end, expect });
-        if (ended !== "stale") return;
+    let error = KEPT_CHANGING;
+    for (let tries = 1; tries <= STALE_TRIES_MAX; tries += 1) {
+      let redriven: ConsumerEffects;
+      try {
+        redriven = await this.#redriven(event, context.signal);
+      } catch (thrown) {
+        if (context.signal.aborted) return void (await context.finish(job, { kind: "release" }));
+        error = errorText(thrown);
+        break;
       }
-      throw new Error("the documents that it rests on kept changing");
-    } catch (thrown) {
-      await context.finish(job, { kind: "end", end: { kind: "dead", error: errorText(thrown) }, effects: {} });
+      const { expect = [], ...effects } = redriven;
+      const ended = await context.finish(job, { kind: "end", end: { kind: "done" }, effects, expect });
+      if (ended !== "stale") return;
     }
+    await context.finish(job, { kind: "end", end: { kind: "dead", error }, effects: {} });
   }
 
   async #redriven(event: RecordedEvent, signal: AbortSignal): Promise<ConsumerEffects> {
@@ -322,6 +327,8 @@ class Partition {
       if (!this.#goesOn) return "stopped";
       const failure = await this.#try(events, upTo);
       if (failure.kind !== "failed") return failure.kind;
+      // Who was told to stop in the middle has not failed: it is handled anew by whoever comes next.
+      if (signal.aborted) return "stopped";
       if (this.#consumer.bisect && events.length > 1) return this.#halves(events, upTo);
       const attempts = this.#countFailure(events);
       if (this.#spent(events, attempts)) return await this.#bury(events, upTo, failure, attempts);
@@ -333,7 +340,7 @@ class Partition {
   async #try(
     events: readonly RecordedEvent[],
     upTo: Position,
-  ): Promise<{ readonly kind: "committed" | "lost" } | Failure> {
+  ): Promise<{ readonly kind: "committed" | "lost" | "stopped" } | Failure> {
     const { clock, dice } = this.#engine.parts;
     for (let tries = 1; tries <= STALE_TRIES_MAX; tries += 1) {
       const handled = await this.#run(events);
@@ -346,10 +353,11 @@ class Partition {
       if (kind === "committed") this.#tally.handled.add(countUpTo(events, done.upTo));
       if (kind !== "stale") return { kind };
       this.#failing = failing;
-      if (!this.#goesOn) return { kind: "lost" };
       await sleep(clock, Math.ceil(dice.next() * tries), this.#context.signal);
+      if (!this.#goesOn) return { kind: "stopped" };
     }
-    return { kind: "failed", error: "the documents that it rests on kept changing", effects: {} };
+    this.#tally.failures.add(1);
+    return { kind: "failed", error: KEPT_CHANGING, effects: {} };
   }
 
   async #run(events: readonly RecordedEvent[]): Promise<ConsumerEffects | HandledPart | Failure> {

@@ -10,7 +10,7 @@ import { sleep } from "#engine/sleep.ts";
 import type { Decision, Stage } from "#engine/stage.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { NewEvent } from "#domain/event.ts";
-import type { Job, Lane, ParkedJob } from "#domain/job.ts";
+import { type Job, type Lane, LANES, type ParkedJob } from "#domain/job.ts";
 import { type Role, servesDoors, worksQueues } from "#domain/role.ts";
 import type { Clock } from "#ports/clock.ts";
 import type { Dice } from "#ports/dice.ts";
@@ -92,6 +92,13 @@ export class Engine {
         await parts.store.release([job]);
         this.#runner.notify(job.queue, job.lane);
       },
+      followed: ({ queue }) => {
+        // The next of a group may be of the other lane.
+        for (const lane of LANES) {
+          this.#runner.notify(queue, lane);
+          this.lending.notify(queue, lane);
+        }
+      },
     });
     const { store, clock, log } = parts;
     const { signal } = this.#stop;
@@ -124,7 +131,7 @@ export class Engine {
 
   /**
    * Takes a stage away. It takes nothing more, its jobs' signal aborts, and what is in hand may end for up to `graceMs`, then it is
-   * given back. When this resolves, another stage may be added for the queue.
+   * given back. When this resolves, another stage may be added for the queue. Harmless when it was taken away before.
    */
   removeStage<Carry>(stage: StageRunner<Carry>, graceMs: number): Promise<void> {
     return this.#runner.remove(stage, graceMs);

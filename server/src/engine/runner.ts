@@ -49,12 +49,18 @@ export class Runner {
    */
   async remove<Carry>(stage: StageRunner<Carry>, graceMs: number): Promise<void> {
     const { clock } = this.#house;
+    const { queue } = stage.stage;
     stage.remove();
     const untilMs = clock.monotonicMs() + graceMs;
-    while (stage.inHand > 0 && clock.monotonicMs() < untilMs) await sleep(clock, 20);
-    const left = stage.refs();
-    if (left.length > 0) await this.#giveBack(left);
-    if (this.#stages.get(stage.stage.queue) === (stage as unknown)) this.#stages.delete(stage.stage.queue);
+    while (stage.isBusy && clock.monotonicMs() < untilMs) await sleep(clock, 20);
+    const left = stage.abandon();
+    if (left.length > 0) {
+      this.#house.log.warn(`Stage ${queue} was taken away with jobs in hand; they will be done again`, {
+        jobs: left.length,
+      });
+      await this.#giveBack(left);
+    }
+    if (this.#stages.get(queue) === (stage as unknown)) this.#stages.delete(queue);
   }
 
   /** Begins to claim, what is ready first. Does nothing on a node that works no queue. */
@@ -168,11 +174,14 @@ export class Runner {
     }
   }
 
-  /** A stage that was taken away while we asked has no hands. */
+  /** A stage that was taken away while we asked has no hands; the next one may have come before they are back. */
   async #hand(queue: string, jobs: readonly Job[], askedMs: number): Promise<void> {
     const stage = this.#stages.get(queue);
-    if (stage === undefined || stage.isRemoved) await this.#giveBack(jobs);
-    else stage.take(jobs, askedMs);
+    if (stage !== undefined && !stage.isRemoved) stage.take(jobs, askedMs);
+    else {
+      await this.#giveBack(jobs);
+      for (const lane of LANES) this.notify(queue, lane);
+    }
   }
 
   #asks(): ClaimAsk[] {

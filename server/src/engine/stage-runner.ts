@@ -27,6 +27,8 @@ export type StageHouse = {
   commit(draft: Draft): Promise<Verdict>;
   /** Gives a job back; whoever has a free hand takes it. */
   release(job: Job): Promise<void>;
+  /** A job of a group has left our hands for good or for a while: the next of its group may be ready. */
+  followed(job: Job): void;
   /** A place has become free. */
   freed(): void;
 };
@@ -101,6 +103,18 @@ export class StageRunner<Carry> {
 
   get inHand(): number {
     return this.#inHand.size;
+  }
+
+  /** Whether something is in hand, or a hand is kept for what is being committed. */
+  get isBusy(): boolean {
+    return this.#taken.transactional + this.#taken.bulk > 0;
+  }
+
+  /** What is still in hand, for giving it back: from now on nobody here may act for it. */
+  abandon(): JobRef[] {
+    const left = this.refs();
+    this.extended([], left, 0);
+    return left;
   }
 
   /** How many to claim now. Half of the hands must be empty first, so that a backlog is claimed in batches. */
@@ -187,6 +201,10 @@ export class StageRunner<Carry> {
   /** Jobs that one commit brought are run as one batch. */
   #give(job: Job, sinceMs: number, carry: Carry): void {
     this.#hold(job, sinceMs);
+    if (this.isRemoved) {
+      void this.#finish(job, { kind: "release" });
+      return;
+    }
     this.#given.push({ job, carry });
     if (this.#given.length === 1) queueMicrotask(() => this.#runGiven());
   }
@@ -200,6 +218,12 @@ export class StageRunner<Carry> {
 
   async #run(batch: readonly HandedJob<Carry>[]): Promise<void> {
     const open = new Map(batch.map(({ job }) => [job.key, job]));
+    const leftOpen = (): void => {
+      const error = "the stage returned without saying what became of the job";
+      for (const job of open.values()) void this.#finish(job, { kind: "failed", error });
+      open.clear();
+    };
+    let isOver = false;
     const context: StageContext = {
       signal: this.#signal,
       holds: (job) => this.#holds(job),
@@ -207,13 +231,16 @@ export class StageRunner<Carry> {
       finish: async (job, result) => {
         const together = [job, ...((result.kind === "end" ? result.also : undefined) ?? [])];
         const keeps = result.kind === "end" && result.end.kind === "keep";
-        for (const one of together) {
-          invariant(open.get(one.key) === one, `a job is reported once (${one.key})`);
-          if (!keeps || one !== job) open.delete(one.key);
-        }
+        // Before any of them is taken off: whoever breaks this has failed at all that are open.
+        for (const one of together) invariant(open.get(one.key) === one, `a job is reported once (${one.key})`);
+        invariant(new Set(together).size === together.length, `a job ends once (${job.key})`);
+        const ending = keeps ? together.slice(1) : together;
+        for (const one of ending) open.delete(one.key);
         const ended = await this.#finish(job, result);
-        if (ended === "stale") for (const one of together) open.set(one.key, one);
+        if (ended === "stale") for (const one of ending) open.set(one.key, one);
         if (keeps && ended === "lost") open.delete(job.key);
+        // Nobody waits for this answer any more.
+        if (isOver) leftOpen();
         return ended;
       },
       guard: async (job, work) => {
@@ -236,8 +263,8 @@ export class StageRunner<Carry> {
     } catch (thrown) {
       fail([...open.values()], thrown);
     }
-    const error = "the stage returned without saying what became of the job";
-    for (const job of open.values()) void this.#finish(job, { kind: "failed", error });
+    isOver = true;
+    leftOpen();
   }
 
   /** A store that cannot answer now says nothing about the job: soon again, and no attempt is counted. */
@@ -292,9 +319,14 @@ export class StageRunner<Carry> {
     if (verdict.kind === "stale") return "stale";
     if (verdict.kind !== "committed") return await this.#afterLoss(job, also);
     if (end.kind === "keep") this.#kept(job, end.payload);
-    else this.#letGo(job, error);
-    for (const one of also) this.#letGo(one);
+    else this.#ended(job, error);
+    for (const one of also) this.#ended(one, null);
     return "committed";
+  }
+
+  #ended(job: Job, error: string | null): void {
+    this.#letGo(job, error);
+    if (job.group !== null) this.#house.followed(job);
   }
 
   /** Nobody knows which of several it was: those that are ours still are given back, and a lost one does not mind. */
@@ -343,8 +375,11 @@ export class StageRunner<Carry> {
       const { end } = this.#afterFailure(job, error);
       try {
         await this.#house.commit({ job: { ref: refOf(job), end } });
+      } catch (fault) {
+        // We are stopping; then it is ready when its lease is over.
+        if (!(fault instanceof StoreFault)) throw fault;
       } finally {
-        this.#letGo(job);
+        this.#ended(job, error);
       }
     }
     return "lost";

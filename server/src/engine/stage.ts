@@ -47,12 +47,13 @@ export type Decision = {
 export type HandedJob<Carry> = { readonly job: Job; readonly carry: Carry | null };
 
 export type StageContext = {
-  /** Aborted at shutdown: begin nothing new, report `release` for what was not begun. */
+  /** Aborted at shutdown, or when the stage is taken away: begin nothing new, report `release` for what was not begun. */
   readonly signal: AbortSignal;
   /**
    * Resolves when the result is durable, or was refused:
    * `lost`: the job, or one of `also`, is someone else's now; whatever of them was ours still has been given back.
-   * `stale`: a document of `expect` has changed. Nothing was done, and all of them are still in hand and to be reported.
+   * `stale`: a document of `expect` has changed. Nothing was done, and all of them are still in hand and to be reported:
+   * whoever has not waited for this answer when `run` ends has failed at them.
    */
   finish(job: Job, result: StageResult): Promise<"committed" | "lost" | "stale">;
   /**

@@ -11,6 +11,7 @@ import type { Clock } from "#ports/clock.ts";
 import {
   type ClaimAsk,
   type Effects,
+  endsTwice,
   type JournalAsk,
   lowestRequestId,
   type MessageFilter,
@@ -232,7 +233,7 @@ export class MemoryStore implements Store {
     if (job !== undefined && !jobs.heldBy(job.ref)) return { kind: "fenced" };
     const repeated = job === undefined ? null : repeatedStep(unit, jobs.stepsDone(job.ref.key));
     if (repeated !== null) return repeated;
-    if (also?.some((ref) => !jobs.heldBy(ref)) === true) return { kind: "fenced" };
+    if (endsTwice(unit) || also?.some((ref) => !jobs.heldBy(ref)) === true) return { kind: "fenced" };
     const taken = take === undefined ? "ready" : jobs.stateOf(take);
     if (taken === "held" || taken === "gone") return { kind: taken };
     if (unpark !== undefined && jobs.stateOf(unpark) !== "parked") return { kind: "gone" };

@@ -10,6 +10,7 @@ import { type MessagePatch, type NewMessage, supersedes } from "#domain/message.
 import {
   type Checkpoint,
   type Effects,
+  endsTwice,
   type EnqueuedJob,
   type OnceRecord,
   repeatedStep,
@@ -115,7 +116,7 @@ export class Ledger {
       return { kind: "fenced" };
     const repeated = held === undefined || held === null ? null : repeatedStep(unit, held.step);
     if (repeated !== null) return repeated;
-    if (also?.some((ref) => !this.#isHeld(ref)) === true) return { kind: "fenced" };
+    if (endsTwice(unit) || also?.some((ref) => !this.#isHeld(ref)) === true) return { kind: "fenced" };
     if (take !== undefined) {
       const taken = this.#job(take);
       if (taken === null) return { kind: "gone" };

@@ -78,7 +78,8 @@ export function needsOf(units: readonly Unit[], isBold: boolean): Needs {
   const addDocument = (key: DocumentKey): unknown => documents.set(documentName(key), key);
   for (const unit of units) {
     // Which of two conditions fails first decides the verdict, so both must be known.
-    const isOnly = [unit.job, unit.take, unit.unpark, unit.once, unit.expect, unit.dead].filter(Boolean).length === 1;
+    const asked = [unit.job, unit.also, unit.take, unit.unpark, unit.once, unit.expect, unit.dead];
+    const isOnly = asked.filter(Boolean).length === 1;
     if (unit.job !== undefined) jobs.add(unit.job.ref.key, isOnly && unit.job.end.kind !== "dead");
     for (const { key } of unit.also ?? []) jobs.add(key, false);
     if (unit.take !== undefined) jobs.add(unit.take, false);

@@ -74,6 +74,8 @@ const always = fc.record({
 const rare = fc.record(
   {
     job: fc.record({ ref: fc.record({ key: fc.string({ minLength: 1 }), fence: fc.nat() }), end }),
+    also: fc.array(fc.record({ key: text, fence: fc.nat() }), { minLength: 1, maxLength: 3 }),
+    unnamed: fc.array(text, { minLength: 1, maxLength: 3 }),
     take: text,
     jobs: fc.array(job, { minLength: 1, maxLength: 2 }),
     blobs: fc.array(fc.record({ id: text, bytes: fc.nat(), owner: text }), { minLength: 1, maxLength: 2 }),

@@ -9,7 +9,15 @@ import { Retention } from "#drivers/sqlite/retention.ts";
 import type { Position } from "#domain/event.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { Job, JobRef } from "#domain/job.ts";
-import { type ClaimAsk, type Effects, repeatedStep, type TrimAsk, type Unit, type Verdict } from "#ports/store.ts";
+import {
+  type ClaimAsk,
+  type Effects,
+  endsTwice,
+  repeatedStep,
+  type TrimAsk,
+  type Unit,
+  type Verdict,
+} from "#ports/store.ts";
 
 /**
  * The one writer, synchronous, in whichever thread it lives. A commit is one transaction that waits for the disk.
@@ -128,7 +136,7 @@ export class WriteCore implements Disposable {
     if (job !== undefined && held === null) return { refusal: { kind: "fenced" } };
     const repeated = held === null ? null : repeatedStep(unit, held.stepsDone);
     if (repeated !== null) return { refusal: repeated };
-    const together = also === undefined ? NONE : this.#heldAll(also);
+    const together = also === undefined ? NONE : endsTwice(unit) ? null : this.#heldAll(also);
     if (together === null) return { refusal: { kind: "fenced" } };
     const taken = take === undefined ? null : this.#jobs.free(take);
     if (taken === "held" || taken === "gone") return { refusal: { kind: taken } };
