@@ -1,3 +1,6 @@
+import { hash } from "node:crypto";
+import { Shelf } from "#blobs/shelf.ts";
+import { DocumentDesk } from "#documents/desk.ts";
 import { KEYS, type KeyBody } from "#directory/collections.ts";
 import { buildHttpApp } from "#doors/http/door.ts";
 import type { HttpHouse } from "#doors/http/house.ts";
@@ -115,6 +118,8 @@ export async function givenHouse(given: Given = {}) {
     queues: queues.desk,
     rules: rules.desk,
     webhooks: webhooks.desk,
+    documents: new DocumentDesk(engine),
+    shelf: new Shelf({ engine, blobs, sha256: (bytes) => hash("sha256", bytes, "hex") }),
     blobs,
     started: () => true,
     settings: {

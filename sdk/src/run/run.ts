@@ -147,13 +147,30 @@ function outputOf(returned: unknown): string {
   return text;
 }
 
-/** A blob's input has its file behind it: `{ "blob": id, … }`. */
+/**
+ * A blob's input has its file behind it, and messages of a queue have their bodies read: `{ "blobId": …, … }`,
+ * `{ "messages": [{ "text": … }] }`. Every other input is what it says.
+ */
 function inputOf(text: string, reads: CallReads): unknown {
   const input: unknown = JSON.parse(text);
-  if (typeof input !== "object" || input === null || !("blobId" in input)) return input;
+  if (typeof input !== "object" || input === null) return input;
+  if ("messages" in input && Array.isArray(input.messages)) return input.messages.map(withBody);
+  if (!("blobId" in input)) return input;
   const { blobId, ...rest } = input;
   const read = (): Promise<Uint8Array> => reads.blob(String(blobId));
   return { ...rest, read, text: async () => new TextDecoder().decode(await read()) };
+}
+
+function withBody(message: unknown): unknown {
+  // The server makes messages with a text.
+  const { text } = message as { readonly text: string };
+  let body: unknown = text;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // It is no JSON: the text is its body.
+  }
+  return { ...(message as object), body };
 }
 
 function documentsOf(emission: Emission, { reads, nowMs }: CallWorld): Documents {

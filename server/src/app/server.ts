@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { leaveAddress } from "#app/local-address.ts";
 import { openStore } from "#app/open-store.ts";
 import { openTracing } from "#app/open-tracer.ts";
@@ -27,6 +28,13 @@ import { gaugeStore } from "#observers/metrics/store-gauges.ts";
 import { keepCollapsing } from "#pipeline/collapse.ts";
 import { buildPipeline } from "#pipeline/pipeline.ts";
 import { readRestored } from "#pipeline/restored.ts";
+import { keepBlobs } from "#blobs/forgetting.ts";
+import { Shelf } from "#blobs/shelf.ts";
+import { keepIndexes } from "#documents/build-indexes.ts";
+import { DocumentDesk } from "#documents/desk.ts";
+import type { BookNews } from "#functions/book.ts";
+import { functionTarget } from "#functions/feeders/event.ts";
+import type { FunctionsPlace } from "#ports/functions-place.ts";
 import type { Store } from "#ports/store.ts";
 import { EventJudge } from "#schemas/judge.ts";
 import { SchemaDesk } from "#schemas/schema-desk.ts";
@@ -60,6 +68,10 @@ export type ServerOptions = {
   readonly dev: boolean;
   /** Where log lines go. */
   readonly writeLog: (line: string) => void;
+  /** Where users' functions are; null or absent: there are none, and nothing of them is loaded. */
+  readonly functions?: FunctionsPlace | null;
+  /** Told after each load of the functions. */
+  readonly onFunctions?: (news: BookNews) => void;
 };
 
 /** When starting is surely over, its leftovers are collected. */
@@ -137,9 +149,25 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     engine,
     secrets,
     queues: queues.desk,
-    kinds: [sendTarget(pipeline.accept, sendReader(), clock), webhooks.target],
+    kinds: [sendTarget(pipeline.accept, sendReader(), clock), webhooks.target, functionTarget(engine)],
     region: settings.awsRegion,
   });
+  const documents = new DocumentDesk(engine);
+  const shelf = new Shelf({ engine, blobs, sha256: (bytes) => hash("sha256", bytes, "hex") });
+  const functions =
+    options.functions == null
+      ? null
+      : parts.use(
+          (await import("#app/open-functions.ts")).runFunctions(
+            {
+              ...{ engine, secrets, queues: queues.desk, events, rules: () => rules.desk, send: pipeline.accept },
+              ...{ readSend: sendReader(), documents, subscriptions: directory.subscriptions, blobs },
+              region: settings.awsRegion,
+            },
+            { place: options.functions, shelf, watch: options.dev },
+          ),
+        );
+  if (options.onFunctions !== undefined) functions?.book.onNews(options.onFunctions);
   // If a later step of opening fails, the engine must not go on behind our back.
   parts.defer(async () => {
     await engine.stop(0);
@@ -149,6 +177,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   await shared?.join();
   await engine.start();
   await rules.start();
+  await functions?.book.reload();
   const firstKey = servesDoors(role) ? await firstKeyOf(directory.keys.ensureFirstKey(settings.apiKey)) : null;
   const leads = (): boolean => nodes.leads;
   const upkeep = Promise.all([
@@ -159,6 +188,9 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     queues.keep(leads),
     rules.keep(leads),
     webhooks.keep(leads),
+    keepIndexes(engine, leads),
+    keepBlobs(engine, leads),
+    functions?.keep(leads),
   ]);
 
   const door = await openHttpDoor(
@@ -174,6 +206,9 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       queues: queues.desk,
       rules: rules.desk,
       webhooks: webhooks.desk,
+      documents,
+      shelf,
+      ...(functions === null ? {} : { functions: { desk: functions.desk, routes: functions.routes } }),
       blobs,
       clock,
       dice,

@@ -66,6 +66,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => ({ build: (await import("#cli/commands/rules.ts")).rulesCommand }),
     },
     {
+      name: "functions",
+      summary: "your own handlers: what is loaded, what they said, call one",
+      load: async () => ({ build: (await import("#cli/commands/functions.ts")).functionsCommand }),
+    },
+    {
       name: "webhooks",
       summary: "call an endpoint about what happens, and deliver again",
       load: async () => ({ build: (await import("#cli/commands/webhooks.ts")).webhooksCommand }),

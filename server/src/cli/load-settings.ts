@@ -7,8 +7,11 @@ import type { Options } from "#cli/options.ts";
 import type { World } from "#cli/world.ts";
 import { type ReadSettings, readSettings, settingNames } from "#config/settings.ts";
 import { SETTINGS, type SettingName } from "#config/table.ts";
+import { functionsPlace } from "#cli/functions-place.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import { isJsonObject } from "#domain/json.ts";
+import type { FunctionsPlace } from "#ports/functions-place.ts";
+import { resolveTidings } from "#cli/resolve-tidings.ts";
 
 /** Looked for in the folder where the program is started; the first that is there. */
 export const CONFIG_FILES = ["tidings.config.ts", "tidings.config.mts", "tidings.config.js", "tidings.config.mjs"];
@@ -32,6 +35,8 @@ export function withSettings(built: Command, shown: "all" | "usual"): Command {
 }
 
 export type LoadedSettings = ReadSettings & {
+  /** Where users' functions are; null when there is no folder of them. */
+  readonly functions: FunctionsPlace | null;
   readonly file: Readonly<Record<string, unknown>>;
   readonly flags: Readonly<Partial<Record<SettingName, string>>>;
 };
@@ -46,7 +51,7 @@ export async function loadSettings(
   options: Options,
   presets: Readonly<Partial<Record<SettingName, string>>> = {},
 ): Promise<LoadedSettings> {
-  const file = await readConfigFile(world.cwd);
+  const { functions, ...file } = await readConfigFile(world.cwd);
   const flags: Partial<Record<SettingName, string>> = {};
   for (const name of FLAGGED) {
     const value = options.text(camel(SETTINGS[name].flag));
@@ -55,7 +60,11 @@ export async function loadSettings(
   }
   const readFile = (path: string): string => readFileSync(resolve(world.cwd, path), "utf8");
   const { settings, notes } = readSettings({ file, flags, env: world.env, presets, readFile });
-  return { settings: { ...settings, dataDir: resolve(world.cwd, settings.dataDir) }, notes, file, flags };
+  return {
+    settings: { ...settings, dataDir: resolve(world.cwd, settings.dataDir) },
+    ...{ notes, file, flags },
+    functions: functionsPlace(world.cwd, functions),
+  };
 }
 
 /**
@@ -88,6 +97,7 @@ export async function sqliteFolder(world: World, options: Options): Promise<stri
 async function readConfigFile(cwd: string): Promise<Readonly<Record<string, unknown>>> {
   const path = CONFIG_FILES.map((name) => join(cwd, name)).find((candidate) => existsSync(candidate));
   if (path === undefined) return {};
+  resolveTidings();
   let module: { readonly config?: unknown; readonly default?: unknown };
   try {
     module = await import(pathToFileURL(path).href);

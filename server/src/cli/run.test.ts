@@ -17,6 +17,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   queues: ["list", "create", "show", "send", "redrive", "purge", "delete"],
   rules: ["apply", "put", "test"],
   webhooks: ["create", "rotate", "deliveries", "replay", "test"],
+  functions: ["list", "show", "logs", "invoke", "reload"],
 };
 const HELPS = [
   [],

@@ -5,6 +5,8 @@ import { count, dateTime, paint, span } from "#cli/output.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import type { Settings } from "#config/settings.ts";
 import type { Role } from "#domain/role.ts";
+import type { BookNews } from "#functions/book.ts";
+import type { FunctionsPlace } from "#ports/functions-place.ts";
 import { isLoopback } from "#domain/loopback.ts";
 
 /** What the commands that serve need to know of a running server; `app/server.ts` has more. */
@@ -23,7 +25,12 @@ export type Running = {
 
 export type RunServer = (
   settings: Settings,
-  options: { readonly dev: boolean; readonly writeLog: (line: string) => void },
+  options: {
+    readonly dev: boolean;
+    readonly writeLog: (line: string) => void;
+    readonly functions: FunctionsPlace | null;
+    readonly onFunctions: (news: BookNews) => void;
+  },
 ) => Promise<Running>;
 
 /** The server is loaded only when it is to run: other commands start without it. */

@@ -22,8 +22,11 @@ export interface FunctionHost extends AsyncDisposable {
    * rejects: what cannot be loaded is a fault.
    */
   load(): Promise<LoadedFunctions>;
-  /** From now on calls go to the code of this load; calls under way end in the code where they began. */
-  use(loaded: LoadedFunctions): void;
+  /**
+   * From now on calls go to the code of this load; calls under way end in the code where they began. Functions of `keep` go on
+   * with the code that they have, for as long as their threads live: their files cannot be loaded any more.
+   */
+  use(loaded: LoadedFunctions, keep?: ReadonlySet<string>): void;
   /**
    * Calls a handler. Resolves with what came of it, about a second after its timeout at the latest, and never rejects for
    * what the handler does. An aborted `signal` tells the handler's own, and does not end it before its time.

@@ -7,6 +7,7 @@ import { followEvents } from "#cli/event-stream.ts";
 import { eventLine } from "#cli/event-view.ts";
 import type { Exit } from "#cli/exit.ts";
 import { object, rows, text, timeMs } from "#cli/json.ts";
+import { functionsTeller } from "#cli/functions-news.ts";
 import { loadSettings, withSettings } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { paint } from "#cli/output.ts";
@@ -52,7 +53,13 @@ export async function dev(world: World, options: Options, run = runRealServer): 
     );
   }
   const json = options.flag("json");
-  const server = await run(settings, { dev: true, writeLog: world.err.write });
+  const onFunctions = functionsTeller(world, json);
+  const server = await run(settings, {
+    dev: true,
+    writeLog: world.err.write,
+    functions: loaded.functions,
+    onFunctions,
+  });
   const key = settings.apiKey ?? DEV_KEY;
   if (json) sayJson(world, { event: "ready", url: server.url, dataDir: settings.dataDir, key });
   else {

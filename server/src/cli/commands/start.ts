@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Exit } from "#cli/exit.ts";
+import { functionsTeller } from "#cli/functions-news.ts";
 import { loadSettings, withSettings } from "#cli/load-settings.ts";
 import { acting, command, examples, type Options, withJson } from "#cli/options.ts";
 import { paint } from "#cli/output.ts";
@@ -38,9 +39,10 @@ export function startCommand(world: World, answer: (exit: Exit) => void): Comman
 /** @param run starts the server; handed in by tests. */
 export async function start(world: World, options: Options, run = runRealServer): Promise<Exit> {
   // On a terminal somebody reads along; the JSON is for collectors.
-  const { settings, notes } = await loadSettings(world, options, world.err.isTty ? { log: "pretty" } : {});
+  const { settings, notes, functions } = await loadSettings(world, options, world.err.isTty ? { log: "pretty" } : {});
   const json = options.flag("json");
-  const server = await run(settings, { dev: false, writeLog: world.err.write });
+  const onFunctions = functionsTeller(world, json);
+  const server = await run(settings, { dev: false, writeLog: world.err.write, functions, onFunctions });
   const warning = exposureWarning(settings);
   if (json) {
     const { url, role, nodeId, store, firstKey, carriers, heldBack } = server;

@@ -87,6 +87,7 @@ function headersOf(code: FaultCode): Readonly<Record<string, string>> | undefine
     case "store.unavailable":
     case "stopping":
     case "overloaded":
+    case "function.busy":
       return RETRY;
     default:
       return FAULTS[code].status === 409 ? NO_RETRY : undefined;

@@ -10,6 +10,7 @@ import {
   PATIENCE_CHECK_MS,
   REQUEST_MS_MAX,
 } from "#doors/http/limits.ts";
+import { findFunction, type FunctionPlace, functionServer } from "#doors/http/function-call.ts";
 import { ALLOWED, answerToConnect, hostProblem, noiseAnswerer } from "#doors/http/noise.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { registerAll } from "#doors/http/routes/all.ts";
@@ -116,10 +117,16 @@ export async function buildHttpApp(
   };
   let openApi: string | null = null;
   registerAll(routes, house, () => (openApi ??= writeOpenApi(docs, house.settings)));
+  const serveFunction = functionServer(doorway);
   // Not as fastify's handler of 404, which would read and judge the body first.
-  app.addHook("onRequest", (request, reply, goOn) =>
-    request.is404 ? nowhere(request, reply, paths, doorway) : goOn(),
-  );
+  app.addHook("onRequest", (request, reply, goOn) => {
+    if (!request.is404) goOn();
+    else {
+      const found = findFunction(doorway, request.raw);
+      if (found.kind === "found") serveFunction(found, request, reply);
+      else nowhere(request, reply, { paths, found }, doorway);
+    }
+  });
   app.setErrorHandler((fault, request, reply) => {
     const trace = traceOf(request.raw.headers["traceparent"], house.dice);
     reply.hijack();
@@ -145,14 +152,20 @@ function noSchemas(): never {
 
 const BAD_PATH = refusal("request.invalid", "The path is not valid: percent-encoding must be UTF-8, segments short.");
 
+/** What was looked for in vain: our own paths, and those of functions. */
+type Nowhere = { readonly paths: readonly Path[]; readonly found: Exclude<FunctionPlace, { readonly kind: "found" }> };
+
 /** A path or method that does not exist: 404, 405 with what would, or what OPTIONS asks for. */
-function nowhere(request: FastifyRequest, reply: FastifyReply, paths: readonly Path[], doorway: Doorway): void {
+function nowhere(request: FastifyRequest, reply: FastifyReply, { paths, found }: Nowhere, doorway: Doorway): void {
   reply.hijack();
   const trace = traceOf(request.raw.headers["traceparent"], doorway.house.dice);
   // `OPTIONS *` asks the server as a whole (RFC 9112 §3.2.4).
-  const allow = request.url === "*" && request.method === "OPTIONS" ? ALLOWED : methodsOf(request.url, paths);
+  const theirs = found.kind === "method" ? allowOf(found.methods) : null;
+  const allow =
+    request.url === "*" && request.method === "OPTIONS" ? ALLOWED : (methodsOf(request.url, paths) ?? theirs);
   const answer =
     hostProblem(request.raw) ??
+    (found.kind === "bad" ? BAD_PATH : null) ??
     (request.method === "OPTIONS" && allow !== null
       ? { ...NO_CONTENT, headers: { allow } }
       : allow === null
@@ -180,7 +193,11 @@ function methodsOf(url: string, paths: readonly Path[]): string | null {
       pattern.every((part, at) => (part.startsWith(":") ? segments[at] !== "" : part === segments[at]));
     if (fits) methods.add(method);
   }
-  if (methods.size === 0) return null;
+  return methods.size === 0 ? null : allowOf(methods);
+}
+
+function allowOf(given: Iterable<string>): string {
+  const methods = new Set(given);
   if (methods.has("GET")) methods.add("HEAD");
   return [...methods, "OPTIONS"].join(", ");
 }

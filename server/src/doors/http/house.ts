@@ -1,5 +1,10 @@
+import type { Shelf } from "#blobs/shelf.ts";
+import type { DocumentDesk } from "#documents/desk.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { Nodes } from "#engine/nodes.ts";
+import type { FunctionDesk } from "#functions/desk.ts";
+import type { HttpRoute } from "#functions/feeders/http.ts";
+import type { HttpRoutes } from "#functions/http-routes.ts";
 import type { Accept } from "#pipeline/accept.ts";
 import type { HeldDesk } from "#pipeline/held-desk.ts";
 import type { MessageDesk } from "#pipeline/message-desk.ts";
@@ -32,6 +37,11 @@ export type HttpHouse = {
   readonly queues: QueueDesk;
   readonly rules: RuleDesk;
   readonly webhooks: WebhookDesk;
+  /** Users' documents, and their files by name. */
+  readonly documents: DocumentDesk;
+  readonly shelf: Shelf;
+  /** Users' own handlers; absent where there is no folder of them. */
+  readonly functions?: HttpFunctions;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly dice: Dice;
@@ -43,6 +53,13 @@ export type HttpHouse = {
   /** What `/metrics` shows. */
   readonly metrics: { text(): Promise<string> };
   readonly settings: HttpSettings;
+};
+
+/** What the door serves of users' functions. */
+export type HttpFunctions = {
+  readonly desk: FunctionDesk;
+  /** Paths that functions declare, as they are now. */
+  readonly routes: Pick<HttpRoutes<HttpRoute>, "find">;
 };
 
 export type HttpSettings = {

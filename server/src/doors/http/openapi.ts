@@ -43,6 +43,7 @@ const TAGS: Readonly<Record<Tag, string>> = {
   queues: "Messages that wait until somebody takes them: made and sent to here, received by SQS clients",
   rules: "Which events are given to whom: buses, rules and their targets",
   webhooks: "Endpoints that are called about what happens: made, tried, their deliveries looked at and made again",
+  functions: "Your own handlers: what is loaded, what they logged, calling one by hand",
   schemas: "What events of a type look like, and what becomes of those that do not",
   mailbox: "What was caught instead of sent",
   keys: "API keys",

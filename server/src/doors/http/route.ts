@@ -44,6 +44,7 @@ export type Tag =
   | "rules"
   | "queues"
   | "webhooks"
+  | "functions"
   | "schemas"
   | "mailbox"
   | "keys"

@@ -174,33 +174,47 @@ function readText(bytes: Buffer, check: Check): Read {
 const JSON_MEDIA = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-?8"?\s*)?;?$/i;
 
 function foreignType(headers: IncomingHttpHeaders): Answer | null {
-  const { "content-type": type, "content-encoding": encoding, "transfer-encoding": transfer } = headers;
+  const compressed = compressedBody(headers);
+  if (compressed !== null) return compressed;
+  const { "content-type": type } = headers;
+  if (type === undefined || isJsonType(type)) return null;
+  return refusal("request.unsupported_type", "This path takes application/json in UTF-8.");
+}
+
+export function isJsonType(type: string): boolean {
+  return type === "application/json" || JSON_MEDIA.test(type);
+}
+
+/** The refusal of a body that would have to be unpacked first. */
+export function compressedBody({
+  "content-encoding": encoding,
+  "transfer-encoding": transfer,
+}: IncomingHttpHeaders): Answer | null {
   if (transfer !== undefined && transfer.toLowerCase() !== "chunked") {
     return refusal("request.unsupported_type", "Compressed bodies are not accepted; Transfer-Encoding may be chunked.");
   }
   if (encoding !== undefined && encoding !== "identity") {
     return refusal("request.unsupported_type", "Compressed bodies are not accepted; leave out Content-Encoding.");
   }
-  if (type === undefined || type === "application/json" || JSON_MEDIA.test(type)) return null;
-  return refusal("request.unsupported_type", "This path takes application/json in UTF-8.");
+  return null;
 }
 
 const ANYONE: Caller = { id: "anyone", name: "anyone", scopes: [] };
-const STOPPING = refusal("stopping", "The server is shutting down.");
+export const STOPPING = refusal("stopping", "The server is shutting down.");
 const CHALLENGE = { "www-authenticate": 'Bearer realm="tidings"' };
-const NO_KEY = refusal("auth.missing", "This path needs an API key.", CHALLENGE);
-const BAD_KEY = refusal("auth.invalid", "This API key is not known here.", CHALLENGE);
-const BAD_PARAM = refusal("request.invalid", "The path may not contain the character U+0000.");
+export const NO_KEY = refusal("auth.missing", "This path needs an API key.", CHALLENGE);
+export const BAD_KEY = refusal("auth.invalid", "This API key is not known here.", CHALLENGE);
+export const BAD_PARAM = refusal("request.invalid", "The path may not contain the character U+0000.");
 
-function mayDo(caller: Caller, scope: Scope): boolean {
+export function mayDo(caller: Caller, scope: Scope): boolean {
   return caller.scopes.includes("full") || caller.scopes.includes(scope);
 }
 
-function lacksScope(scope: Scope): Answer {
+export function lacksScope(scope: Scope): Answer {
   return refusal("auth.scope", `This key lacks the scope "${scope}".`);
 }
 
-function pathOf(request: IncomingMessage): string {
+export function pathOf(request: IncomingMessage): string {
   const url = request.url ?? "/";
   const mark = url.indexOf("?");
   return mark === -1 ? url : url.slice(0, mark);

@@ -30,6 +30,8 @@ type Threads = {
   alone: FunctionThread | null;
   aloneTurn: Promise<unknown>;
   idle: NodeJS.Timeout | null;
+  /** Its file cannot be loaded any more: its thread is all that there is of it. */
+  isKept: boolean;
 };
 
 class ThreadHost implements FunctionHost {
@@ -55,11 +57,15 @@ class ThreadHost implements FunctionHost {
     return { generation, ...loaded };
   }
 
-  use({ generation }: LoadedFunctions): void {
+  use({ generation }: LoadedFunctions, keep: ReadonlySet<string> = new Set()): void {
     this.#current = generation;
     for (const older of this.#urls.keys()) if (older < generation) this.#urls.delete(older);
-    for (const threads of this.#threads.values()) this.#closeAll(threads);
-    this.#threads.clear();
+    for (const [name, threads] of this.#threads) {
+      threads.isKept = keep.has(name) && threads.together?.takes === true;
+      if (threads.isKept) continue;
+      this.#closeAll(threads);
+      this.#threads.delete(name);
+    }
   }
 
   async invoke(call: Invocation, reads: FunctionReads, signal: AbortSignal): Promise<Invoked> {
@@ -115,7 +121,7 @@ class ThreadHost implements FunctionHost {
   #threadsOf(name: string): Threads {
     const known = this.#threads.get(name);
     if (known !== undefined) return known;
-    const threads: Threads = { together: null, alone: null, aloneTurn: Promise.resolve(), idle: null };
+    const threads: Threads = { together: null, alone: null, aloneTurn: Promise.resolve(), idle: null, isKept: false };
     this.#threads.set(name, threads);
     return threads;
   }
@@ -135,6 +141,7 @@ class ThreadHost implements FunctionHost {
   #rest(threads: Threads): void {
     clearTimeout(threads.idle ?? undefined);
     threads.idle = setTimeout(() => {
+      if (threads.isKept) return;
       if (threads.together?.isIdle === true) threads.together.close();
       if (threads.alone?.isIdle === true) threads.alone.close();
     }, IDLE_MS).unref();

@@ -8,6 +8,7 @@ import { registerCloudEvents } from "#doors/http/routes/cloud-events.ts";
 import { registerDeadLetters } from "#doors/http/routes/dead-letters.ts";
 import { registerDirectory } from "#doors/http/routes/directory.ts";
 import { registerEvents } from "#doors/http/routes/events.ts";
+import { registerFunctions } from "#doors/http/routes/functions.ts";
 import { registerHeld } from "#doors/http/routes/held.ts";
 import { registerInbound } from "#doors/http/routes/inbound.ts";
 import { registerMailbox } from "#doors/http/routes/mailbox.ts";
@@ -42,6 +43,7 @@ export function registerAll(routes: Routes, house: HttpHouse, openApi: () => str
   registerEvents(routes, house);
   registerRules(routes, house);
   registerWebhooks(routes, house);
+  registerFunctions(routes, house);
   registerDeadLetters(routes, house);
   registerHeld(routes, house);
   registerAws(routes, house);

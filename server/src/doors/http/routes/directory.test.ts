@@ -27,6 +27,8 @@ import { silentLog } from "#ports/log.ts";
 import { silentMeter } from "#ports/meter.ts";
 import { openQueues } from "#queues/queues.ts";
 import { EventDesk } from "#rules/event-desk.ts";
+import { Shelf } from "#blobs/shelf.ts";
+import { DocumentDesk } from "#documents/desk.ts";
 import { openRules } from "#rules/open-desk.ts";
 import { SchemaDesk } from "#schemas/schema-desk.ts";
 import { openWebhooks } from "#webhooks/open.ts";
@@ -63,6 +65,8 @@ async function givenDoor(): Promise<GivenDirectory & { readonly door: HttpDoor; 
       showMessage: unused,
       rules: () => rules,
     }).desk,
+    documents: new DocumentDesk(given.engine),
+    shelf: new Shelf({ engine: given.engine, blobs, sha256: () => "" }),
     desk: { cancel: unused, resend: unused, archive: unused, output: unused, why: unused },
     blobs,
     dice: seededDice(7),

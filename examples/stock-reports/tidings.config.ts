@@ -1,0 +1,6 @@
+import { defineConfig } from "tidings";
+
+export default defineConfig({
+  mailFrom: "Stock reports <reports@example.com>",
+  functions: { folder: "functions" },
+});
