@@ -1,5 +1,7 @@
 export { type Static, type TObject, type TSchema, Type } from "./schema.ts";
 export * from "./admin.ts";
+export * from "./blobs.ts";
+export * from "./documents.ts";
 export * from "./events.ts";
 export * from "./functions.ts";
 export * from "./keys.ts";

@@ -5,7 +5,7 @@ import { openSearch } from "./search/service.ts";
 
 const DATA = process.env["TIDINGS_DATA_DIR"] ?? ".tidings";
 /** What a write to a search cluster takes. */
-const LATENCY_MS = 5;
+const LATENCY_MS = 25;
 
 mkdirSync(DATA, { recursive: true });
 await using search = await openSearch(`${DATA}/search.sqlite`, Number(process.env["SEARCH_PORT"] ?? 3310), LATENCY_MS);

@@ -17,6 +17,11 @@ const STEPS_MAX = 20;
 const AGE_MS_MAX = 5_000;
 const COLLECTIONS_MAX = 1_000;
 
+/** A query that cannot be; its message is a sentence for whoever asked. */
+export class QueryFault extends Error {
+  override readonly name = "QueryFault";
+}
+
 /** What a handler's puts and deletes are to the store. */
 export type DocumentChanges =
   | {
@@ -200,19 +205,19 @@ export class DocumentDesk {
 
   async #conditions(collection: string, where: JsonObject) {
     const flaw = collectionFlaw(collection);
-    if (flaw !== null) throw new Error(flaw);
+    if (flaw !== null) throw new QueryFault(flaw);
     const asked = Object.entries(where);
     if (asked.length > 0) await this.#refresh(false);
     const known = this.#known.get(collection);
     return asked.map(([path, value]) => {
       if (known?.indexes.includes(path) !== true) {
         const has = known === undefined || known.indexes.length === 0 ? "none" : known.indexes.join(", ");
-        throw new Error(
+        throw new QueryFault(
           `${collection} has no index ${path} (it has ${has}): declare it with collection("${collection}", { indexes: ["${path}"] }).`,
         );
       }
       if (!known.built.includes(path))
-        throw new Error(`The index ${path} of ${collection} is being built; try again in a moment.`);
+        throw new QueryFault(`The index ${path} of ${collection} is being built; try again in a moment.`);
       return condition(path, value);
     });
   }
@@ -240,7 +245,7 @@ function condition(
 ): { readonly path: string; readonly value: Scalar; readonly term: readonly [string, string] } {
   const term = isScalar(value) ? termOf(path, value) : null;
   if (!isScalar(value) || term === null)
-    throw new Error(
+    throw new QueryFault(
       `An index is asked for a text of at most 256 characters, a number, or true or false; ${path} is none of these.`,
     );
   return { path, value, term };

@@ -49,7 +49,10 @@ export const FAULTS = {
   "idempotency.running": { status: 409, hint: "A call with this key is under way; try again in a moment." },
   "conflict.changed": { status: 409, hint: "Someone changed it at the same time; read it again and repeat the call." },
   "conflict.exists": { status: 409, hint: "It exists already." },
-  "function.failed": { status: 500, hint: "Nothing of the call was kept but its log; `tidings functions logs NAME` shows it." },
+  "function.failed": {
+    status: 500,
+    hint: "Nothing of the call was kept but its log; `tidings functions logs NAME` shows it.",
+  },
   "function.late": {
     status: 504,
     hint: "The function did not answer within its `timeoutMs`; nothing of the call was kept but its log.",

@@ -46,7 +46,10 @@ export class HostInvoker implements Invoker {
     let places = this.#places.get(name);
     if (places === undefined) this.#places.set(name, (places = new Places(concurrency)));
     else places.resize(concurrency);
-    return await places.run(() => this.#call(work, signal));
+    return await places.run(() =>
+      // Who has gone while he waited for a place is not called for.
+      signal.aborted ? Promise.resolve(NOT_BEGUN) : this.#call(work, signal),
+    );
   }
 
   async #call(work: Work, signal: AbortSignal): Promise<Ran> {
@@ -71,6 +74,8 @@ export class HostInvoker implements Invoker {
 
   async #post(work: Work, callId: string, invoked: Invoked): Promise<Ran> {
     if (invoked.kind !== "returned") return { ...failure(invoked.error), kind: invoked.kind };
+    const bad = work.judge?.(invoked.output) ?? null;
+    if (bad !== null) return { ...failure({ name: "BadOutput", says: bad, at: null, stack: null }), kind: "failed" };
     const { name } = work.declared;
     const origin = { function: name, callId, traceparent: work.traceparent };
     const posted = await this.#outbox.post(invoked.emitted, origin);
@@ -94,6 +99,12 @@ export class HostInvoker implements Invoker {
     for (const { collection } of documents) add(`documents:${collection}`);
   }
 }
+
+const NOT_BEGUN: Ran = {
+  kind: "innocent",
+  error: { name: "Stopped", says: "it was not begun: nobody waits for it any more", at: null, stack: null },
+  effects: {},
+};
 
 function failure(error: InvocationError): { readonly error: InvocationError; readonly effects: Record<string, never> } {
   return { error, effects: {} };

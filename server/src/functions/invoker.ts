@@ -14,6 +14,8 @@ export type Work = {
   readonly traceparent: string | null;
   /** It may have ended a thread before. */
   readonly alone: boolean;
+  /** What is wrong with what the handler returned, JSON text; null: nothing. Then it has failed, and nothing of it is seen. */
+  readonly judge?: (output: string | null) => string | null;
 };
 
 /** What the handler emitted, and what it rests on: documents that must not have changed. */

@@ -116,6 +116,19 @@ test("while the mail server is away the engine goes on, and everybody is told la
   assert.equal(new Set(host.mails.map(({ messageId }) => messageId)).size, 3);
 });
 
+test("a report before anybody is on the list disturbs nobody", { skip }, async () => {
+  await using example = new Example("stock-reports", env);
+  await example.start();
+  await example.loaded("dcf-completed");
+  await example.run(example.block("producers/dcf.py"));
+  await until("both were handled", async () => {
+    const { calls } = await example.get<{ calls: { done: number; failed: number } }>("/functions/dcf-completed");
+    assert.equal(calls.failed, 0);
+    return calls.done >= 2 && (await example.lying("dcf-completed")) === 0;
+  });
+  assert.deepEqual(await example.mailbox(), []);
+});
+
 test("a report that cannot be read harms no other one of its batch, and waits as a dead letter", { skip }, async () => {
   await using example = new Example("stock-reports", env);
   await example.start();

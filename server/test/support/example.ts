@@ -132,6 +132,12 @@ export class Example implements AsyncDisposable {
     return stdout;
   }
 
+  /** Runs a command in the folder while nothing else runs there. */
+  async runAlone(command: string): Promise<string> {
+    const { stdout } = await run("bash", ["-ec", command], { cwd: this.folder, env: this.#environment() });
+    return stdout;
+  }
+
   /** The only block of shell that has this in it. */
   block(text: string): Block {
     const found = this.blocks.filter(({ language, code }) => language === "sh" && code.includes(text));

@@ -24,6 +24,7 @@ import {
 } from "#doors/http/serve.ts";
 import { endCall, type Trace, traceCall } from "#doors/http/trace.ts";
 import { REQUEST_BYTES_MAX } from "#domain/limits.ts";
+import { servesDoors } from "#domain/role.ts";
 import type { OnceRecord } from "#ports/store.ts";
 import type { HttpCalled, HttpRoute } from "#functions/feeders/http.ts";
 import { repeatedAnswer } from "#functions/feeders/http.ts";
@@ -36,7 +37,7 @@ export type FunctionPlace = FoundRoute<HttpRoute> | { readonly kind: "bad" };
 /** Looks for a function's path; asked only for what none of our own routes has. */
 export function findFunction({ house }: Doorway, { method = "", url = "" }: IncomingMessage): FunctionPlace {
   const { functions } = house;
-  if (functions === undefined || !url.startsWith("/")) return NONE;
+  if (functions === undefined || !servesDoors(house.nodes.self.role) || !url.startsWith("/")) return NONE;
   const path = url.split("?")[0] ?? "";
   const segments: string[] = [];
   for (const segment of path.slice(1).replace(/\/$/, "").split("/")) {
@@ -254,7 +255,9 @@ function sentence(
 }
 
 function textOf({ status, type, headers, body }: HttpAnswer): TextAnswer {
-  return { kind: "text", status, type, body, headers };
+  // Of an answer that could have a body it is said that it has none.
+  const empty = body === null && status !== 204 && status !== 304 ? { "content-length": "0" } : {};
+  return { kind: "text", status, type, body, headers: { ...headers, ...empty } };
 }
 
 function hasNul(text: string): boolean {

@@ -44,6 +44,8 @@ const TAGS: Readonly<Record<Tag, string>> = {
   rules: "Which events are given to whom: buses, rules and their targets",
   webhooks: "Endpoints that are called about what happens: made, tried, their deliveries looked at and made again",
   functions: "Your own handlers: what is loaded, what they logged, calling one by hand",
+  documents: "A small JSON store: objects by collection and id, found by declared indexes",
+  blobs: "Files by name; a put starts the functions that wait for it",
   schemas: "What events of a type look like, and what becomes of those that do not",
   mailbox: "What was caught instead of sent",
   keys: "API keys",

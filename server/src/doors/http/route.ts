@@ -45,6 +45,8 @@ export type Tag =
   | "queues"
   | "webhooks"
   | "functions"
+  | "documents"
+  | "blobs"
   | "schemas"
   | "mailbox"
   | "keys"

@@ -17,7 +17,6 @@ import { sleep } from "#engine/sleep.ts";
 import type { Feed, Feeder } from "#functions/feeder.ts";
 import { type HttpAnswer, keptAnswer, keptText, readHttpOutput } from "#functions/http-output.ts";
 import { HttpRoutes, pathFault, routeShape, sameRoute } from "#functions/http-routes.ts";
-import { invocationIn, invocationPut } from "#functions/invocation-log.ts";
 import type { HandlerEffects, Invoker, Ran } from "#functions/invoker.ts";
 import { STALE_TRIES_MAX } from "#functions/feeders/one-job.ts";
 import { STOP_GRACE_MS } from "#functions/limits.ts";
@@ -66,7 +65,6 @@ const KEYED_CALLS_MAX = 1_000;
 const INPUT_CHARS_MAX = 64 * 1024 * 1024;
 /** How often a call that was not to blame is made again while its caller waits. */
 const INNOCENT_TRIES_MAX = 3;
-const CALL_ID_BYTES = 9;
 
 /** What all routes of a node share. */
 type Budget = { inputChars: number };
@@ -202,12 +200,12 @@ class HttpFeed implements Feed, HttpRoute {
     const { declared } = this;
     const { input, traceparent, signal } = call;
     const key = this.#keyOf(call);
-    return this.#invoker.run({ declared, key, attempt: 1, input, traceparent, alone: innocent > 0 }, signal);
+    return this.#invoker.run({ declared, key, attempt: 1, input, traceparent, alone: innocent > 0, judge }, signal);
   }
 
   async #answer(call: HttpCall, output: string | null, effects: HandlerEffects): Promise<HttpCalled | "stale"> {
     const read = readHttpOutput(output);
-    if (!read.ok) return await this.#badOutput(call, read.says, effects);
+    if (!read.ok) throw new Error("broken invariant: what a handler returned is judged before");
     const { answer } = read;
     const answered: HttpCalled = { kind: "answered", answer };
     if (call.once === null && isNothing(effects)) return answered;
@@ -227,20 +225,6 @@ class HttpFeed implements Feed, HttpRoute {
       case "fenced":
         throw new Error(`broken invariant: a call without a job was answered with ${verdict.kind}`);
     }
-  }
-
-  /** It returned, but no answer: nothing of what it emitted may be seen, only what it said. */
-  async #badOutput(call: HttpCall, says: string, { puts }: HandlerEffects): Promise<HttpCalled> {
-    const { clock, dice } = this.#engine.parts;
-    const error = { name: "BadOutput", says, at: null, stack: null };
-    const said = invocationIn(puts);
-    const put = invocationPut({
-      ...{ callId: dice.hex(CALL_ID_BYTES), function: this.declared.name, key: this.#keyOf(call), attempt: 1 },
-      ...{ startedMs: said?.startedMs ?? clock.nowMs(), tookMs: said?.tookMs ?? 0, logs: said?.logs ?? [] },
-      ...{ outcome: "failed" as const, error, traceparent: call.traceparent },
-    });
-    await this.#keepLog(put === null ? {} : { puts: [put] });
-    return { kind: "failed", error };
   }
 
   #keyOf({ id, once }: HttpCall): string {
@@ -271,6 +255,11 @@ const BUSY: HttpCalled = { kind: "busy", retryAfterMs: OVERLOAD_RETRY_AFTER_MS }
 
 function isNothing(effects: HandlerEffects): boolean {
   return Object.values(effects).every((rows) => rows.length === 0);
+}
+
+function judge(output: string | null): string | null {
+  const read = readHttpOutput(output);
+  return read.ok ? null : read.says;
 }
 
 /** The book starts this feeder for paths only. */
