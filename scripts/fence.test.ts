@@ -17,8 +17,8 @@ const ROWS: Readonly<
   },
   sdk: {
     file: "sdk/src/x.ts",
-    bad: ["../../server/src/domain/ids.ts", "@tidings/contract", "node:fs", "typebox"],
-    good: "@tidings/server/testkit",
+    bad: ["../../server/src/domain/ids.ts", "@tidings/contract", "@tidings/server", "node:fs", "typebox"],
+    good: "./triggers.ts",
   },
   console: { file: "console/src/x.tsx", bad: ["../../server/src/domain/ids.ts", "node:fs"], good: "@tidings/contract" },
   domain: { file: "server/src/domain/x.ts", bad: ["#ports/clock.ts", "node:crypto", "undici"], good: "#domain/ids.ts" },
@@ -79,11 +79,6 @@ const ROWS: Readonly<
     file: "server/src/topology/x.ts",
     bad: ["#drivers/system/clock.ts", "#doors/http/check.ts", "node:fs"],
     good: "#functions/book.ts",
-  },
-  testkit: {
-    file: "server/src/testkit/x.ts",
-    bad: ["../../../scripts/fence.ts", "#conformance/blob-store.ts"],
-    good: "#drivers/memory/store.ts",
   },
   observers: {
     file: "server/src/observers/x.ts",

@@ -25,8 +25,8 @@ type Row = {
 /** Rooms as their row says. A room's name is its folder; `drivers/x` and `providers/x` are rooms one by one. */
 export const FENCE: Readonly<Record<string, Row>> = {
   contract: { rooms: [], node: "none", packages: ["typebox"] },
-  // What users' functions import; its door for tests opens the server's own test kit.
-  sdk: { rooms: ["testkit"], node: "none", packages: [] },
+  // What users' functions import. Its command is the server's program, by that one's name.
+  sdk: { rooms: [], node: "none", packages: ["@tidings/server"] },
   console: { rooms: ["contract"], node: "none", packages: "any" },
   domain: { rooms: [], node: "none", packages: [] },
   ports: { rooms: ["domain", "sdk"], node: "none", packages: [] },
@@ -80,8 +80,6 @@ export const FENCE: Readonly<Record<string, Row>> = {
   "drivers/*": { rooms: ["domain", "ports", "sdk"], node: "any", packages: "any" },
   "drivers/threads": { rooms: ["domain", "ports", "sdk"], node: "any", packages: [], loads: true },
   "providers/*": { rooms: ["domain", "ports"], node: "any", packages: "any" },
-  // What tests of users' functions run on: the whole house on virtual time.
-  testkit: { rooms: "any", node: "any", packages: "any" },
   conformance: { rooms: ["domain", "ports"], node: "any", packages: ["fast-check"] },
   app: { rooms: "any", node: "any", packages: "any" },
   cli: { rooms: "any", node: "any", packages: "any" },
@@ -198,7 +196,6 @@ function targetOf(file: string, specifier: string): string | null {
   }
   // The package of users' functions has the product's own name.
   if (specifier === "tidings" || specifier.startsWith("tidings/")) return "sdk/";
-  if (specifier === "@tidings/server/testkit") return "server/src/testkit/testkit.ts";
   if (specifier.startsWith("@tidings/")) return `${specifier.slice("@tidings/".length)}/`;
   if (!specifier.startsWith(".") && !specifier.startsWith("/")) return null;
   return relative(ROOT, resolve(ROOT, dirname(file), specifier))

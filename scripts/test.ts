@@ -12,7 +12,7 @@ import type { Result } from "./test-reporter.ts";
  * skipped without a reason, and a run in which nothing ran count as failures: silence is not success.
  */
 
-const WORKSPACES = ["contract", "server", "examples", "bench", "scripts"];
+const WORKSPACES = ["contract", "sdk", "server", "examples", "bench", "scripts"];
 /** Whole-house tests side by side: CI has two cores. */
 const ISOLATED_CONCURRENCY = 2;
 /** A single part's test that takes longer hangs; `ms` for the whole process, which may be in an endless loop. */

@@ -21,7 +21,11 @@ export const Recipient = Type.Object(
     webhook: OrNull(Described("Where to POST: `url`, and perhaps `method`, `headers`, `authentication`")),
     data: OrNull(Described("Merged over the message's data for this recipient")),
     preferences: OrNull(Described("What this recipient wants, for this message")),
-    context: OrNull(Described("`tenant_id`: in whose name")),
+    context: OrNull(
+      Described(
+        "`tenant_id`: in whose name; `list_id`: beside `user_id`, as somebody on this list: its data, its unsubscribe link, nothing once they left",
+      ),
+    ),
   },
   {
     title: "Recipient",

@@ -42,8 +42,12 @@ try {
     `batchSize ${phase.batchSize}, parallelizationFactor ${phase.parallelizationFactor}`;
   const [slow, fast] = PHASES;
   const titles = [name(slow), name(fast)] as const;
-  writeFileSync(values.out, plot(samples, titles, `${rate} events a second; a write to the index takes ${LATENCY_MS} ms`));
-  const highest = (of: number): number => Math.max(...samples.filter(({ phase }) => phase === of).map((s) => s.ageSeconds));
+  writeFileSync(
+    values.out,
+    plot(samples, titles, `${rate} events a second; a write to the index takes ${LATENCY_MS} ms`),
+  );
+  const highest = (of: number): number =>
+    Math.max(...samples.filter(({ phase }) => phase === of).map((s) => s.ageSeconds));
   const last = samples.at(-1)?.ageSeconds ?? 0;
   console.log(`${titles[0]}: the iterator age grew to ${highest(0).toFixed(1)} s`);
   console.log(`${titles[1]}: it fell to ${last.toFixed(1)} s`);
@@ -53,7 +57,12 @@ try {
 }
 
 /** One phase on the same data: the restart is the new configuration's deployment. */
-async function run(phase: (typeof PHASES)[number], searchUrl: string, samples: Sample[], startedMs: number): Promise<void> {
+async function run(
+  phase: (typeof PHASES)[number],
+  searchUrl: string,
+  samples: Sample[],
+  startedMs: number,
+): Promise<void> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const tidings = spawn("tidings", ["start", "--port", String(port), "--data-dir", join(folder, "tidings")], {

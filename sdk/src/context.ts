@@ -6,12 +6,13 @@ import type { Json, JsonObject } from "./json.ts";
  * the end of its job: all of it when the handler returns, nothing when it throws.
  */
 export type Context = {
-  readonly events: { raise(event: RaisedEvent): void };
+  readonly events: { readonly raise: (event: RaisedEvent) => void };
   /** The `message` of `POST /send`. @returns the request's id, under which it can be found once this is committed. */
-  send(message: JsonObject): string;
-  readonly queues: { send(queue: string, body: unknown, options?: QueueSendOptions): void };
+  readonly send: (message: JsonObject) => string;
+  readonly queues: { readonly send: (queue: string, body: unknown, options?: QueueSendOptions) => void };
   readonly documents: Documents;
-  readonly lists: { subscriptions(list: string): AsyncIterable<ListSubscription> };
+  /** Walks the people on a list, by user id; nobody when there is no such list. */
+  readonly lists: { readonly subscriptions: (list: string) => AsyncIterable<ListSubscription> };
   readonly log: Log;
   /** Aborted when time is over, or the server stops. */
   readonly signal: AbortSignal;
@@ -21,7 +22,7 @@ export type Context = {
   readonly settings: Readonly<Record<string, Json>>;
   readonly invocation: InvocationInfo;
   /** Unix epoch milliseconds; virtual in tests. */
-  nowMs(): number;
+  readonly nowMs: () => number;
 };
 
 export type RaisedEvent = {
@@ -64,10 +65,10 @@ export type ListSubscription = {
 };
 
 export type Log = {
-  debug(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  info(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  error(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  readonly debug: (text: string, fields?: Readonly<Record<string, unknown>>) => void;
+  readonly info: (text: string, fields?: Readonly<Record<string, unknown>>) => void;
+  readonly warn: (text: string, fields?: Readonly<Record<string, unknown>>) => void;
+  readonly error: (text: string, fields?: Readonly<Record<string, unknown>>) => void;
 };
 
 /** A stored JSON object. */
@@ -105,8 +106,8 @@ export type DocumentsPage<Value> = { readonly documents: readonly Stored<Value>[
  * A small JSON store. A handler reads what it has itself put or deleted (except by `query`); others see it with the commit.
  */
 export type Documents = {
-  get<Value>(collection: Collection<Value>, id: string): Promise<Stored<Value> | null>;
-  put<Value>(collection: Collection<Value>, id: string, value: Value, options?: PutOptions): void;
-  delete<Value>(collection: Collection<Value>, id: string, options?: PutOptions): void;
-  query<Value>(collection: Collection<Value>, options?: QueryOptions): Promise<DocumentsPage<Value>>;
+  readonly get: <Value>(collection: Collection<Value>, id: string) => Promise<Stored<Value> | null>;
+  readonly put: <Value>(collection: Collection<Value>, id: string, value: Value, options?: PutOptions) => void;
+  readonly delete: <Value>(collection: Collection<Value>, id: string, options?: PutOptions) => void;
+  readonly query: <Value>(collection: Collection<Value>, options?: QueryOptions) => Promise<DocumentsPage<Value>>;
 };

@@ -70,6 +70,6 @@ export type BlobInput = {
   /** SHA-256, hex. */
   readonly sha256: string;
   /** The file as it was when it was put. */
-  read(): Promise<Uint8Array>;
-  text(): Promise<string>;
+  readonly read: () => Promise<Uint8Array>;
+  readonly text: () => Promise<string>;
 };

@@ -4,6 +4,12 @@ import { collection } from "tidings";
 
 export type Person = { readonly email: string; readonly firstName: string; readonly lastName: string };
 
+export function isPerson(body: unknown): body is Person {
+  if (typeof body !== "object" || body === null) return false;
+  const fields = new Map<string, unknown>(Object.entries(body));
+  return ["email", "firstName", "lastName"].every((name) => typeof fields.get(name) === "string");
+}
+
 /** A message of the queue `customer-registration`. */
 export type Registration = Registered<Person>;
 export type Registered<Body> = { readonly customerId: string; readonly trackingId: string; readonly person: Body };

@@ -41,7 +41,7 @@ function ofError(error: Error, root: string, blank: Blank): CallError {
 /** A frame of the functions' own code, its file as seen from `root`; null for frames of ours, of Node and of packages. */
 function shorten(frame: string, root: string): string | null {
   const plain = frame.replaceAll("file://", "").trim();
-  if (!plain.includes(root) || plain.includes("/node_modules/") || plain.includes("/sdk/src/")) return null;
+  if (!plain.includes(root) || plain.includes("/node_modules/") || plain.includes("/sdk/src/run/")) return null;
   return plain.replaceAll(root.endsWith("/") ? root : `${root}/`, "").replace(/\?[^:)]*(?=:\d)/g, "");
 }
 

@@ -24,6 +24,16 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => ({ build: (await import("#cli/commands/dev.ts")).devCommand }),
     },
     {
+      name: "init",
+      summary: "make a project with a function, a test and a README",
+      load: async () => ({ build: (await import("#cli/commands/init.ts")).initCommand }),
+    },
+    {
+      name: "test",
+      summary: "run the tests of a project",
+      load: async () => ({ build: (await import("#cli/commands/test.ts")).testCommand }),
+    },
+    {
       name: "doctor",
       summary: "look for what is wrong with this installation",
       load: async () => ({ build: (await import("#cli/commands/doctor.ts")).doctorCommand }),

@@ -11,7 +11,7 @@ import { functionsPlace } from "#cli/functions-place.ts";
 import { OperatorFault } from "#domain/faults.ts";
 import { isJsonObject } from "#domain/json.ts";
 import type { FunctionsPlace } from "#ports/functions-place.ts";
-import { resolveTidings } from "#cli/resolve-tidings.ts";
+import { resolveTidings } from "#drivers/threads/resolve.ts";
 
 /** Looked for in the folder where the program is started; the first that is there. */
 export const CONFIG_FILES = ["tidings.config.ts", "tidings.config.mts", "tidings.config.js", "tidings.config.mjs"];

@@ -73,6 +73,12 @@ export type DeadlineWish = JsonObject & {
 
 /** One entry of `to`, told apart once, at accept. */
 export type Target =
-  | { readonly kind: "person"; readonly userId: string | null; readonly to: JsonObject }
+  /** `listId`: it goes to them as somebody on this list. */
+  | {
+      readonly kind: "person";
+      readonly userId: string | null;
+      readonly listId: string | null;
+      readonly to: JsonObject;
+    }
   | { readonly kind: "list"; readonly listId: string; readonly data: JsonObject }
   | { readonly kind: "pattern"; readonly pattern: string; readonly data: JsonObject };

@@ -12,7 +12,8 @@ export function functionReads({ engine, documents, subscriptions, blobs }: Funct
     query: (ask) => documents.query(ask),
     async subscriptions(list, after) {
       const page = await subscriptions.page(list, after, SUBSCRIPTIONS_PAGE);
-      if (page === null) throw new Error(`There is no list ${list}.`);
+      // As for a send: nobody has joined it yet.
+      if (page === null) return { subscriptions: [], next: null };
       const people = page.subscriptions;
       const profiles = await store.documents(people.map(({ userId }) => ({ collection: PROFILES, id: userId })));
       return {

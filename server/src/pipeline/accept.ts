@@ -173,7 +173,7 @@ export class Accepter implements Accept, DraftSend {
       toIndex: 0,
       recipient: recipientOf(target) ?? plan.id,
       userId: target.userId,
-      listId: null,
+      listId: target.listId,
       delayed: dueMs > plan.acceptedMs,
     });
     const job = this.#messages.offer(

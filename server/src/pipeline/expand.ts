@@ -170,7 +170,7 @@ function personBirth(
   const key =
     target.userId ?? (address === null ? String(at) : `~${parts.secrets.digest(address.toLowerCase()).slice(0, 22)}`);
   const id = memberMessageId(plan.id, key);
-  return birth(parts, plan, cursor, { id, at, recipient: address ?? id, userId: target.userId, listId: null });
+  return birth(parts, plan, cursor, { id, at, recipient: address ?? id, userId: target.userId, listId: target.listId });
 }
 
 async function listPage(

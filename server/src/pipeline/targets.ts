@@ -91,7 +91,23 @@ function readPerson(to: JsonObject, path: string): Target | Problem {
       `${path} names nobody: give user_id, email, phone_number, list_id or a profile key`,
     );
   }
-  return { kind: "person", userId, to };
+  const listId = listOf(to);
+  if (listId === null) return { kind: "person", userId, listId, to };
+  const wrong =
+    typeof listId !== "string"
+      ? "it must be a string"
+      : userId === null
+        ? "whoever is on a list has a user_id; give it beside context"
+        : listIdProblem(listId);
+  return wrong !== null || typeof listId !== "string"
+    ? problem("request.invalid", `${path}.context.list_id: ${wrong}`)
+    : { kind: "person", userId, listId, to };
+}
+
+/** The list in whose name somebody is written to (ours): they must be on it, and their mail has its unsubscribe link. */
+function listOf(to: JsonObject): Json {
+  const context = to["context"];
+  return isJsonObject(context) ? (context["list_id"] ?? null) : null;
 }
 
 function has(to: JsonObject, key: string): boolean {

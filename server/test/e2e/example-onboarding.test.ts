@@ -75,6 +75,8 @@ test("what the README shows happens, with a step that comes later, a message tha
   await running(example);
   const [ada, nobody] = (await example.run(example.block("register()"))).trim().split(/(?<=\})\s*(?=\{)/);
   const { customerId, trackingId } = JSON.parse(ada ?? "") as Registered;
+  for (const garbage of [null, [], "Ada", { email: "ada@example.com" }, { email: 1, firstName: 2, lastName: 3 }])
+    assert.equal((await example.call("POST", "/api/customers", garbage)).status, 400);
   assert.notEqual(customerId, (JSON.parse(nobody ?? "") as Registered).customerId);
   assert.match(trackingId, /^[0-9a-f]{32}$/);
   const once = { CustomerValidated: 1, CustomerAccountCreated: 1, CustomerValidationFailed: 1 };
@@ -200,7 +202,8 @@ test(`${BURST} registrations at once are all kept, in flat memory, through a kil
 test("one trace shows the whole way of a customer, and the tracking id is its name", async () => {
   await using traces = await Collector.open();
   await using example = new Example("customer-onboarding");
-  await example.startAs("tidings start", { OTEL_EXPORTER_OTLP_ENDPOINT: traces.url });
+  const [, setting = ""] = /^(\w+)=\S+ npm start\n$/.exec(example.block("OTEL_").code) ?? [];
+  await example.start({ [setting]: traces.url });
   await running(example);
   const traceparent = `00-${CALLER_TRACE}-${CALLER_SPAN}-01`;
   const { trackingId } = await register(example, "ada@example.com", { traceparent });

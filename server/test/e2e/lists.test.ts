@@ -137,3 +137,34 @@ test("a pattern reaches everyone on any list that matches, once; a deleted list 
   await done("PUT", "/lists/eu.fr/restore", {});
   assert.deepEqual(names((await issue("eu.fr", "Restored")).mails), ["hal@example.com", "ivy@example.com"]);
 });
+
+test("one person is written to as somebody on a list: with its data and its link, and not once they have left", async () => {
+  await join("jan", "jan@example.com", "stocks", { ticker: "ACME" });
+  const to = { user_id: "jan", context: { list_id: "stocks" } };
+  const content = { title: "Yours", body: "{ticker} moves" };
+  const status = async (id: string) => {
+    const seen = await program.get<{ status: string; reason?: string }>(`/messages/${id}`);
+    return ["SENT", "UNDELIVERABLE"].includes(seen.status) ? seen : null;
+  };
+  const first = await program.send({ to, content });
+  assert.equal((await until("it is sent", () => status(first))).status, "SENT");
+  const mail = mailHost.to("jan@example.com")[0];
+  assert.ok(mail);
+  const words = await read(mail);
+  assert.match(words.text ?? "", /^ACME moves/);
+  const url = /^<(.*)>$/.exec(header(words, "list-unsubscribe") ?? "")?.[1] ?? "";
+  await fetch(url, { method: "POST", body: new URLSearchParams({ "List-Unsubscribe": "One-Click" }) });
+  const second = await program.send({ to: [to, { user_id: "ivy", context: { list_id: "eu.fr" } }], content });
+  await until("the send is complete", async () => (await program.get<Balance>(`/requests/${second}`)).complete);
+  assert.equal(mailHost.to("jan@example.com").length, 1);
+  assert.equal(mailHost.mails.filter(({ to: one, raw }) => one === "ivy@example.com" && raw.includes("Subject: Yours")).length, 1);
+  for (const [wrong, says] of [
+    [{ email: "x@example.com", context: { list_id: "stocks" } }, /has a user_id/],
+    [{ user_id: "jan", context: { list_id: 7 } }, /must be a string/],
+    [{ user_id: "jan", context: { list_id: "a b" } }, /context\.list_id/],
+  ] as const) {
+    const answer = await program.call("POST", "/send", { message: { to: wrong, content } });
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), says);
+  }
+});

@@ -271,6 +271,16 @@ describe("files that cannot be loaded", () => {
 });
 
 describe("changed files", () => {
+  test("are told also when they lie beside the functions' folder and are imported", async () => {
+    await using at = await given({
+      "a.ts": `import { word } from "../lib/word.ts";\n${queueFunction("return word;")}`,
+      "../lib/word.ts": `export const word = "old";`,
+    });
+    const changed = new Promise<void>((resolve) => at.host.onChanged(resolve));
+    writeFileSync(join(at.folder, "../lib/word.ts"), `export const word = "new";`);
+    await changed;
+  });
+
   test("are told, and used for calls that begin afterwards, with what they import", async () => {
     await using at = await given({
       "a.ts": `import { word } from "./word.ts";\n${queueFunction("await new Promise((resolve) => setTimeout(resolve, 50)); return word;")}`,

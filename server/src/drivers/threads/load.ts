@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { pathToFileURL } from "node:url";
+import { dirname } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type FunctionFile, functionFiles } from "#drivers/threads/files.ts";
 import type { FromLoader, LoadData, ReadFile } from "#drivers/threads/protocol.ts";
@@ -18,6 +19,8 @@ export type Loaded = {
   readonly faults: readonly LoadFault[];
   /** URLs by name. */
   readonly urls: ReadonlyMap<string, string>;
+  /** Folders of the files that were read, also those outside of the functions' own. */
+  readonly folders: ReadonlySet<string>;
 };
 
 /** Reads every file of the folder in a thread of its own; one that hangs is left out, and the others are read. */
@@ -25,8 +28,9 @@ export async function loadFunctions({ folder, root }: FunctionsPlace): Promise<L
   const { files, faults: misnamed } = functionFiles(folder, root);
   const read = new Map<string, ReadFile>();
   const collections: DeclaredCollection[] = [];
+  const folders = new Set<string>();
   for (let left = files; left.length > 0; left = files.filter(({ name }) => !read.has(name))) {
-    const stuck = await readAll(left, read, collections);
+    const stuck = await readAll(left, { read, collections, folders });
     if (stuck !== null) read.set(stuck.name, { kind: "fault", says: stuck.says, line: null });
   }
   const functions: DeclaredFunction[] = [];
@@ -36,14 +40,19 @@ export async function loadFunctions({ folder, root }: FunctionsPlace): Promise<L
     if (one?.kind === "function") functions.push({ name: file.name, file: file.shown, ...one.declaration });
     if (one?.kind === "fault") faults.push(faultOf(file, one));
   }
-  return { functions, collections, faults, urls: new Map(files.map(({ name, path }) => [name, urlOf(path)])) };
+  return { functions, collections, faults, folders, urls: new Map(files.map(({ name, path }) => [name, urlOf(path)])) };
 }
+
+type Reading = {
+  readonly read: Map<string, ReadFile>;
+  readonly collections: DeclaredCollection[];
+  readonly folders: Set<string>;
+};
 
 /** @returns the file at which the thread did not go on, if there is one. */
 function readAll(
   files: readonly FunctionFile[],
-  read: Map<string, ReadFile>,
-  collections: DeclaredCollection[],
+  { read, collections, folders }: Reading,
 ): Promise<{ readonly name: string; readonly says: string } | null> {
   const data: LoadData = { kind: "load", files: files.map(({ name, path }) => ({ name, url: urlOf(path) })) };
   const worker = new Worker(new URL("./loader.ts", import.meta.url), {
@@ -80,6 +89,7 @@ function readAll(
       else if (message.kind === "read") read.set(message.name, message.read);
       else {
         collections.push(...message.collections);
+        for (const url of message.sources) folders.add(dirname(fileURLToPath(url)));
         end(null);
       }
     });

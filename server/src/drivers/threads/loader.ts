@@ -1,4 +1,5 @@
 /** Runs in a short-lived thread: imports every file and tells what it declares. */
+import { registerHooks } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
 import { collectionsSeen, definedIn, lineIn, readDeclaration } from "tidings/load";
 import type { FromLoader, LoadData, LoadFile, ReadFile } from "#drivers/threads/protocol.ts";
@@ -28,10 +29,17 @@ function fault(says: string, line: number | null): ReadFile {
 }
 
 resolveTidings();
+const sources = new Set<string>();
+registerHooks({
+  load(url, context, next) {
+    if (url.startsWith("file:") && !url.includes("/node_modules/")) sources.add(url);
+    return next(url, context);
+  },
+});
 // `load.ts` starts it with these.
 const { files } = workerData as LoadData;
 for (const file of files) {
   say({ kind: "reading", name: file.name });
   say({ kind: "read", name: file.name, read: await read(file) });
 }
-say({ kind: "done", collections: collectionsSeen() });
+say({ kind: "done", collections: collectionsSeen(), sources: [...sources] });

@@ -1,4 +1,5 @@
-import { watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
+import { sep } from "node:path";
 import { loadFunctions } from "#drivers/threads/load.ts";
 import { FunctionThread, type ThreadHouse } from "#drivers/threads/function-thread.ts";
 import type { Log } from "#ports/log.ts";
@@ -44,6 +45,8 @@ class ThreadHost implements FunctionHost {
   #current = 0;
   #isClosed = false;
   readonly #watches = new Set<() => void>();
+  readonly #looks = new Set<() => void>();
+  #folders: ReadonlySet<string> = new Set();
 
   constructor({ place, log }: ThreadHostOptions) {
     this.#place = place;
@@ -51,7 +54,9 @@ class ThreadHost implements FunctionHost {
   }
 
   async load(): Promise<LoadedFunctions> {
-    const { urls, ...loaded } = await loadFunctions(this.#place);
+    const { urls, folders, ...loaded } = await loadFunctions(this.#place);
+    this.#folders = folders;
+    for (const look of this.#looks) look();
     const generation = (this.#generation += 1);
     this.#urls.set(generation, urls);
     return { generation, ...loaded };
@@ -89,16 +94,19 @@ class ThreadHost implements FunctionHost {
       clearTimeout(timer);
       timer = setTimeout(listener, SETTLE_MS);
     };
-    let stop = (): void => {};
-    try {
-      const watcher = watch(this.#place.folder, { recursive: true }, told);
-      // A folder that goes away has nothing to tell.
-      watcher.on("error", () => {});
-      stop = () => watcher.close();
-    } catch (error) {
-      const says = error instanceof Error ? error.message : String(error);
-      this.#log.warn("The functions' folder cannot be watched; changes are not seen", { error: says });
-    }
+    const watchers = new Map<string, FSWatcher>();
+    const look = (): void => {
+      // What functions import from beside their folder belongs to them as well.
+      for (const folder of [this.#place.folder, ...this.#folders]) {
+        if (!watchers.has(folder)) this.#watch(folder, watchers, told);
+      }
+    };
+    look();
+    this.#looks.add(look);
+    const stop = (): void => {
+      this.#looks.delete(look);
+      for (const watcher of watchers.values()) watcher.close();
+    };
     const end = (): void => {
       clearTimeout(timer);
       stop();
@@ -106,6 +114,19 @@ class ThreadHost implements FunctionHost {
     };
     this.#watches.add(end);
     return end;
+  }
+
+  #watch(folder: string, watchers: Map<string, FSWatcher>, told: () => void): void {
+    if (!isBelow(folder, this.#place.root)) return;
+    try {
+      const watcher = watch(folder, { recursive: folder === this.#place.folder }, told);
+      // A folder that goes away has nothing to tell.
+      watcher.on("error", () => {});
+      watchers.set(folder, watcher);
+    } catch (error) {
+      const says = error instanceof Error ? error.message : String(error);
+      this.#log.warn("A folder of functions cannot be watched; changes in it are not seen", { folder, error: says });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,4 +177,8 @@ class ThreadHost implements FunctionHost {
       thread.close();
     }
   }
+}
+
+function isBelow(folder: string, root: string): boolean {
+  return folder === root || folder.startsWith(root.endsWith(sep) ? root : root + sep);
 }

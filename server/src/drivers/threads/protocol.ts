@@ -44,6 +44,8 @@ export type FromLoader =
   | {
       readonly kind: "done";
       readonly collections: readonly { readonly name: string; readonly indexes: readonly string[] }[];
+      /** URLs of all files that were read, but for those of packages. */
+      readonly sources: readonly string[];
     };
 
 /** `module`: it has no default export, so it is shared code. */

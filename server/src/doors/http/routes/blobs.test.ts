@@ -105,9 +105,8 @@ test("what cannot be kept is refused with a sentence", async () => {
 
 test("a path that climbs out of a folder is refused even by who does not tidy it up before sending", async () => {
   await using door = await given();
-  await door.app.listen({ port: 0, host: "127.0.0.1" });
-  const address = door.app.addresses()[0];
-  const socket = connect(address?.port ?? 0, "127.0.0.1");
+  const url = await door.app.listen({ port: 0, host: "127.0.0.1" });
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
   const { authorization } = AUTH;
   const head = `PUT /blobs/a/../../b HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\ncontent-length: 1\r\n\r\nx`;
   socket.write(head);
