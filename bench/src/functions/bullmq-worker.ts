@@ -1,5 +1,6 @@
 import { Worker } from "bullmq";
 import { Redis } from "ioredis";
+import { JOBS } from "./bullmq.ts";
 import { Orders, type Order, type OrdersPlan } from "./handler.ts";
 import { noteLag, type Timed } from "./lag-handler.ts";
 
@@ -8,8 +9,6 @@ export type WorkerJob = { readonly socket: string; readonly concurrency: number 
   | { readonly kind: "orders"; readonly plan: OrdersPlan }
   | { readonly kind: "lag"; readonly file: string }
 );
-
-export const JOBS = "jobs";
 
 const job = JSON.parse(process.argv[2] ?? "{}") as WorkerJob;
 const connection = new Redis({ path: job.socket, maxRetriesPerRequest: null });

@@ -3,8 +3,8 @@ import { Redis } from "ioredis";
 import { type Child, scriptFile, start } from "../children.ts";
 import type { WorkerJob } from "./bullmq-worker.ts";
 
-/** Of `bullmq-worker.ts`, which is not to be loaded here: it works. */
-const JOBS = "jobs";
+/** The queue's name. */
+export const JOBS = "jobs";
 const ADD_AT_ONCE = 1_000;
 const TRIES = 5;
 const RETRY_MS = 1_000;

@@ -26,17 +26,20 @@ export type OrdersReport = {
   /** Orders that came, those that came twice included; and how many were different ones. */
   readonly count: number;
   readonly different: number;
-  readonly counted: number;
-  readonly startMs: number;
+  readonly start: Look;
+  /** When the handler was done with the last. Whether that is kept is another question. */
   readonly endMs: number;
-  /** Of this process while it was counted, and of the one that keeps the queue. */
-  readonly cpuUs: number;
-  readonly databaseCpuUs: number | null;
   /** So that the work cannot be left out. */
   readonly sum: number;
 };
 
-type Look = { readonly count: number; readonly atMs: number; readonly ownUs: number; readonly databaseUs: number | null };
+/** How far it is. Microseconds are of processor since the start: of this process, and of the one that keeps the queue. */
+export type Look = {
+  readonly count: number;
+  readonly atMs: number;
+  readonly ownUs: number;
+  readonly databaseUs: number | null;
+};
 
 /** A small pure piece of work on each order, and the count of all of them. */
 export class Orders {
@@ -77,17 +80,12 @@ export class Orders {
   }
 
   #tell(): void {
-    const end = this.#look();
-    const start = this.#start ?? end;
     const report: OrdersReport = {
       calls: this.#calls,
       count: this.#count,
       different: this.#different,
-      counted: end.count - start.count,
-      startMs: start.atMs,
-      endMs: end.atMs,
-      cpuUs: end.ownUs - start.ownUs,
-      databaseCpuUs: end.databaseUs === null || start.databaseUs === null ? null : end.databaseUs - start.databaseUs,
+      start: this.#start ?? this.#look(),
+      endMs: steadyMs(),
       sum: this.#sum,
     };
     // Whole or not at all: somebody waits for it.

@@ -7,9 +7,16 @@ export const QUEUE = "b-batch";
 let orders: Orders | null = null;
 
 /** What a file of the measured folder exports: the handler that the others have, as a function of a queue. */
-export const ordersFunction = (batchSize: number) =>
+export const ordersFunction = ({
+  batchSize,
+  concurrency,
+}: {
+  readonly batchSize: number;
+  readonly concurrency: number;
+}) =>
   defineFunction({
     on: queue<Order>(QUEUE, { batchSize }),
+    concurrency,
     handler(batch, { settings }) {
       // `projects.ts` has written it.
       orders ??= new Orders(settings["plan"] as OrdersPlan);

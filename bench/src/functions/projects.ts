@@ -10,7 +10,10 @@ import { House } from "../doors/house.ts";
 export type Project = { readonly folder: string };
 
 /** @param files by name, without the ending. */
-export function makeProject(files: Readonly<Record<string, string>>, settings: Readonly<Record<string, Json>> = {}): Project {
+export function makeProject(
+  files: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, Json>> = {},
+): Project {
   // Node reads no TypeScript below `node_modules`, where this run keeps its data.
   const folder = workFolder(tmpdir());
   mkdirSync(join(folder, "functions"));

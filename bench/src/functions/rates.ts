@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sleep, workFolder } from "../children.ts";
 import { orderData } from "../doors/doors.ts";
 import { type House, Load } from "../doors/house.ts";
-import { steadyMs } from "../measure.ts";
+import { cpuOf, steadyMs } from "../measure.ts";
 import { startRedis, type RedisSync } from "../rivals/redis.ts";
 import { countOf } from "../terminal.ts";
 import { KEY } from "../tidings.ts";
@@ -17,17 +17,20 @@ const FILL_BATCH = 10;
 const FILL_CONNECTIONS = 64;
 /** A run that has not ended after so long has lost something. */
 const DONE_MS_MAX = 180_000;
-const EMPTY_MS_MAX = 30_000;
-const LOOK_MS = 20;
+const LOOK_MS = 5;
 /** What would come a second time has come by then. */
 const QUIET_MS = 300;
 
 export type RateSize = { readonly events: number; readonly warmUp: number };
 
-/** Orders through the handler. @property cpuUs of the contestant's process, and of Redis, for one. */
+/** Orders through the handler. */
 export type Rate = {
+  /** From the end of the warm-up until all are done and the queue is empty. */
   readonly perSecond: number;
-  readonly cpuUs: number;
+  /** Until the handler had the last, of which some were not kept yet: with few events it is how fast hands are emptied. */
+  readonly handledPerSecond: number;
+  /** Of the contestant's process, and of Redis, for one. */
+  readonly cpuUs: number | null;
   readonly databaseCpuUs: number | null;
   readonly lost: number;
   readonly twice: number;
@@ -42,11 +45,12 @@ export type RateContestant = {
 };
 
 export const BATCHES = [1, 10, 100] as const;
+/** Of both: what a function has unless it says otherwise, and what BullMQ is usually given. */
 export const CONCURRENCIES = [10, 50] as const;
 export const SYNCS: readonly RedisSync[] = ["always", "everysec"];
 
-export function oursKey(batch: number): string {
-  return `tidings-${batch}`;
+export function oursKey(batch: number, concurrency: number): string {
+  return `tidings-${batch}-${concurrency}`;
 }
 
 export function bullmqKey(sync: RedisSync, concurrency: number): string {
@@ -54,12 +58,14 @@ export function bullmqKey(sync: RedisSync, concurrency: number): string {
 }
 
 export const RATE_CONTESTANTS: readonly RateContestant[] = [
-  ...BATCHES.map((batch) => ({
-    key: oursKey(batch),
-    name: `Tidings, batches of ${batch}`,
-    durable: "each commit, fsynced",
-    run: (size: RateSize) => runTidings(batch, size),
-  })),
+  ...BATCHES.flatMap((batchSize) =>
+    CONCURRENCIES.map((concurrency) => ({
+      key: oursKey(batchSize, concurrency),
+      name: `Tidings, batches of ${batchSize}, concurrency ${concurrency}`,
+      durable: "each commit, fsynced",
+      run: (size: RateSize) => runTidings({ batchSize, concurrency }, size),
+    })),
+  ),
   ...SYNCS.flatMap((sync) =>
     CONCURRENCIES.map((concurrency) => ({
       key: bullmqKey(sync, concurrency),
@@ -88,7 +94,7 @@ export async function measureRates(
         (found[key] ??= []).push(one);
         const redis = one.databaseCpuUs === null ? "" : ` + ${one.databaseCpuUs.toFixed(0)} of Redis`;
         say(
-          `round ${round}/${rounds}: ${name}: ${countOf(one.perSecond)} events/s, ${one.cpuUs.toFixed(0)}${redis} µs CPU · lost ${one.lost}, twice ${one.twice}`,
+          `round ${round}/${rounds}: ${name}: ${countOf(one.perSecond)} events/s, ${one.cpuUs?.toFixed(0)}${redis} µs CPU · lost ${one.lost}, twice ${one.twice}`,
         );
       } catch (error) {
         failed.add(key);
@@ -102,7 +108,7 @@ export async function measureRates(
 
 /** The queue is filled while there is no function, and worked by a server that is started anew. */
 export async function runTidings(
-  batch: number,
+  options: { readonly batchSize: number; readonly concurrency: number },
   { events, warmUp }: RateSize,
   nodeArgs: readonly string[] = [],
   told: (report: OrdersReport) => void = () => undefined,
@@ -110,9 +116,9 @@ export async function runTidings(
   const dataDir = workFolder();
   await fillTidings(dataDir, events);
   const plan: OrdersPlan = { expected: events, warmUp, report: join(dataDir, "orders.json"), databasePid: null };
-  const project = makeProject({ orders: fileOf("orders.ts", "ordersFunction", batch) }, { plan });
+  const project = makeProject({ orders: fileOf("orders.ts", "ordersFunction", options) }, { plan });
   await using house = await houseOf(project, { dataDir, nodeArgs });
-  return await rateOf(plan, () => lyingIn(house), told);
+  return await rateOf({ plan, pid: house.pid, unfinished: () => lyingIn(house) }, told);
 }
 
 async function fillTidings(dataDir: string, events: number): Promise<void> {
@@ -140,13 +146,12 @@ async function runBullmq(sync: RedisSync, concurrency: number, { events, warmUp 
   const plan: OrdersPlan = { expected: events, warmUp, report, databasePid: redis.pid };
   const worker = await startWorker({ kind: "orders", socket: redis.socket, concurrency, plan });
   parts.defer(() => worker.end());
-  return await rateOf(plan, () => producer.unfinished());
+  return await rateOf({ plan, pid: worker.pid, unfinished: () => producer.unfinished() });
 }
 
-/** When the handler has seen all, and the queue is empty: then it is looked whether any came twice. */
+/** Until all is handled and the queue is empty, so that what is done is on the disk; then it is looked whether any came twice. */
 async function rateOf(
-  plan: OrdersPlan,
-  unfinished: () => Promise<number>,
+  { plan, pid, unfinished }: Run,
   told: (report: OrdersReport) => void = () => undefined,
 ): Promise<Rate> {
   const startMs = steadyMs();
@@ -156,24 +161,39 @@ async function rateOf(
     }
     await sleep(LOOK_MS);
   }
-  const report = readReport(plan.report);
-  told(report);
-  const emptyMs = steadyMs();
   while ((await unfinished()) > 0) {
-    if (steadyMs() - emptyMs > EMPTY_MS_MAX) throw new Error("all were handled, and the queue does not empty");
+    if (steadyMs() - startMs > DONE_MS_MAX) throw new Error("all were handled, and the queue does not empty");
     await sleep(LOOK_MS);
   }
+  const emptyMs = steadyMs();
+  const { databasePid } = plan;
+  const [ownUs, databaseUs] = [cpuOf(pid), databasePid === null ? null : cpuOf(databasePid)].map(
+    (cpu) => cpu?.wholeUs ?? null,
+  );
   await sleep(QUIET_MS);
-  const { count, different } = readReport(plan.report);
-  const { counted, endMs, cpuUs, databaseCpuUs } = report;
+  const report = readReport(plan.report);
+  told(report);
+  const { start, endMs, count, different } = report;
+  const counted = plan.expected - start.count;
+  const each = (until: number | null | undefined, from: number | null): number | null =>
+    until == null || from === null ? null : (until - from) / counted;
   return {
-    perSecond: (counted / (endMs - report.startMs)) * 1_000,
-    cpuUs: cpuUs / counted,
-    databaseCpuUs: databaseCpuUs === null ? null : databaseCpuUs / counted,
+    perSecond: (counted / (emptyMs - start.atMs)) * 1_000,
+    handledPerSecond: (counted / (endMs - start.atMs)) * 1_000,
+    cpuUs: each(ownUs, start.ownUs),
+    databaseCpuUs: each(databaseUs, start.databaseUs),
     lost: plan.expected - different,
     twice: count - different,
   };
 }
+
+type Run = {
+  readonly plan: OrdersPlan;
+  /** Who works. */
+  readonly pid: number;
+  /** What still lies in the queue or is in hand. */
+  readonly unfinished: () => Promise<number>;
+};
 
 function readReport(file: string): OrdersReport {
   // `handler.ts` writes it.

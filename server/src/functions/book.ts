@@ -67,6 +67,7 @@ export class FunctionBook {
   /** Stops all of them, for a server that closes. */
   async stop(): Promise<void> {
     await this.#turn;
+    this.#starting.clear();
     await Promise.all([...this.#running.values()].map(({ feed }) => feed.stop()));
     this.#running.clear();
   }
@@ -182,8 +183,13 @@ export class FunctionBook {
     const { signal } = this.#house.engine;
     for (;;) {
       await sleep(clock, START_AGAIN_MS, signal);
-      if (signal.aborted || this.#starting.get(declared.name)?.declared !== declared) return;
-      if ((await this.#tryStart(declared)) === null) return;
+      // In turn with the loads: what is being started must not be started, or taken away, beside that.
+      const turn = this.#turn.then(async () => {
+        if (signal.aborted || this.#starting.get(declared.name)?.declared !== declared) return null;
+        return await this.#tryStart(declared);
+      });
+      this.#turn = turn;
+      if ((await turn) === null) return;
     }
   }
 

@@ -73,7 +73,7 @@ export class Outbox {
   }
 
   async #message(emitted: EmittedQueueMessage, at: number, origin: Origin): Promise<Part> {
-    const { engine, queues, secrets } = this.#house;
+    const { queues, secrets } = this.#house;
     const { queue, body, delayMs, groupId, dedupId, attributes } = emitted;
     const message: NewQueueMessage = {
       ...{ body, delayMs, groupId, dedupId, traceparent: origin.traceparent, sender: `function:${origin.function}` },
@@ -89,7 +89,7 @@ export class Outbox {
         return { says: `queues.send: there is no queue ${queue}; create it, or let a function declare it.` };
     }
     const draft = queues.draftMessage(queue, message, id);
-    if (draft === null) return { effects: { jobs: [{ job: messageLater(engine, queue, message, id), hand: null }] } };
+    if (draft === null) return { effects: { jobs: [{ job: messageLater(queue, message, id), hand: null }] } };
     return draft.kind === "draft" ? { effects: draft.effects } : { says: `queues.send("${queue}"): ${draft.code}` };
   }
 }

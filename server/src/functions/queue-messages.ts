@@ -6,7 +6,6 @@
  *                         └──refused──▶ dead letter
  */
 import type { NewJob } from "#domain/job.ts";
-import type { Engine } from "#engine/engine.ts";
 import type { Stage } from "#engine/stage.ts";
 import type { NewQueueMessage } from "#queues/message.ts";
 import type { QueueDesk } from "#queues/desk.ts";
@@ -19,13 +18,14 @@ const ATTEMPTS_MAX = 20;
 type Payload = { readonly queue: string; readonly message: NewQueueMessage };
 
 /** @param id made of the call, so that the same message is known again. */
-export function messageLater(engine: Engine, queue: string, message: NewQueueMessage, id: string): NewJob {
+export function messageLater(queue: string, message: NewQueueMessage, id: string): NewJob {
   const payload: Payload = { queue, message: { ...message, dedupId: message.dedupId ?? id } };
   return {
     key: `${MESSAGES_QUEUE}:${id}`,
     queue: MESSAGES_QUEUE,
     lane: "transactional",
-    turn: engine.turn(MESSAGES_QUEUE, "transactional", queue),
+    // Those of a group go by the order of their commits: turns begin anew with each process, and would let later ones overtake.
+    turn: 0,
     dueMs: 0,
     payload: JSON.stringify(payload),
     traceparent: message.traceparent ?? null,

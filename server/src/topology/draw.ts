@@ -11,10 +11,11 @@ import type { FunctionStatus } from "#functions/desk.ts";
 import { triggerText } from "#functions/trigger-text.ts";
 import { queueOf } from "#engine/consumer.ts";
 import type { QueueDepth } from "#ports/store.ts";
-import { storeQueueOf, STORE_QUEUE_PREFIX } from "#queues/queue.ts";
+import { storeQueueOf } from "#queues/queue.ts";
+import type { RuleLoad } from "#rules/rule-loads.ts";
 import type { Rule } from "#rules/rule.ts";
 import type { Facts } from "#topology/facts.ts";
-import { type Edge, type EdgeKind, type Graph, idOf, type Load, type Node, type NodeKind, plainNode } from "#topology/graph.ts";
+import { type Edge, type EdgeKind, type Graph, idOf, type Load, type Node, plainNode } from "#topology/graph.ts";
 import { PATTERN_CHARS_MAX, TYPES_SHOWN } from "#topology/limits.ts";
 
 /** The doors, in the words of whoever calls them. */
@@ -47,18 +48,24 @@ class Drawing {
   readonly #facts: Facts;
   readonly #loads: ReadonlyMap<string, Load>;
   readonly #nodes = new Map<string, Node>();
-  readonly #edges: Edge[] = [];
+  /** By all that tells them apart. */
+  readonly #edges = new Map<string, Edge>();
+  /** From where to where there is an edge. */
+  readonly #pairs = new Set<string>();
+  readonly #ruleLoads: ReadonlyMap<string, RuleLoad>;
 
   constructor(facts: Facts) {
     this.#facts = facts;
     this.#loads = loadsOf(facts.depths, facts.atMs);
+    this.#ruleLoads = new Map(facts.ruleLoads.map((load) => [`${load.bus}/${load.name}`, load]));
   }
 
   all(): void {
     const { buses, lists, webhooks, queues, rules, readers, functions } = this.#facts;
     this.#add(plainNode("send", SENDS, { load: this.#loadOf(SEND_QUEUES) }));
     this.#line(this.#door(DOOR.send), idOf("send", SENDS), { kind: "gives" });
-    for (const name of new Set([DEFAULT_BUS, ...buses.items])) this.#add(plainNode("bus", name));
+    // Ours is one like any other only when somebody listens on it.
+    for (const name of [DEFAULT_BUS, ...buses.items]) if (name !== OWN_BUS) this.#add(plainNode("bus", name));
     for (const { id, url, state } of webhooks.items) {
       this.#add(plainNode("webhook", id, { says: originOf(url), state: state === "enabled" ? "fine" : "off" }));
     }
@@ -83,7 +90,13 @@ class Drawing {
       const load = this.#loads.get(queue);
       return load === undefined || isEmpty(load) ? [] : [{ name, load }];
     });
-    return { atMs: this.#facts.atMs, nodes: [...this.#nodes.values()], edges: this.#edges, shared, notes: this.#notes() };
+    return {
+      atMs: this.#facts.atMs,
+      nodes: [...this.#nodes.values()],
+      edges: [...this.#edges.values()],
+      shared,
+      notes: this.#notes(),
+    };
   }
 
   #rule(rule: Rule): void {
@@ -97,7 +110,7 @@ class Drawing {
       this.#line(from, this.#target(sole.arn), { kind: isFunction(sole.arn) ? "starts" : "gives", label, isOff });
       return;
     }
-    const load = this.#facts.ruleLoads.find((one) => one.bus === bus && one.name === name);
+    const load = this.#ruleLoads.get(`${bus}/${name}`);
     const node = plainNode("rule", `${bus}/${name}`, {
       says: label,
       state: isOff ? "off" : "fine",
@@ -167,12 +180,15 @@ class Drawing {
         return this.#line(this.#named("queue", on.queue), to, starts);
       case "event": {
         // Its rule says so already, if it is there.
-        const isDrawn = this.#edges.some((edge) => edge.to === to && edge.from === idOf("bus", on.bus));
-        if (!isDrawn) this.#line(this.#bus(on.bus), to, { kind: "starts", label: short(JSON.stringify(on.pattern)), isOff: true });
+        if (!this.#pairs.has(pairOf(idOf("bus", on.bus), to)))
+          this.#line(this.#bus(on.bus), to, { kind: "starts", label: short(JSON.stringify(on.pattern)), isOff: true });
         return;
       }
       case "stream":
-        return this.#line(this.#journal(), to, { ...starts, label: on.filter === null ? null : short(JSON.stringify(on.filter)) });
+        return this.#line(this.#journal(), to, {
+          ...starts,
+          label: on.filter === null ? null : short(JSON.stringify(on.filter)),
+        });
       case "http":
         return this.#line(this.#door(DOOR.functions), to, { ...starts, label: triggerText(on) });
       case "schedule":
@@ -223,9 +239,10 @@ class Drawing {
 
   /** Where things come in. Nobody is expected to send to a queue for dead letters, or events to our own bus. */
   #entries(): void {
-    const graves = new Set(this.#edges.filter(({ kind }) => kind === "dead").map(({ to }) => to));
+    const graves = new Set([...this.#edges.values()].filter(({ kind }) => kind === "dead").map(({ to }) => to));
     for (const { id, kind, name, state } of [...this.#nodes.values()]) {
-      if (kind === "queue" && !graves.has(id) && state !== "missing") this.#line(this.#door(DOOR.queues), id, { kind: "gives" });
+      if (kind === "queue" && !graves.has(id) && state !== "missing")
+        this.#line(this.#door(DOOR.queues), id, { kind: "gives" });
       if (kind !== "bus") continue;
       if (name === OWN_BUS) this.#line(this.#add(plainNode("own", OWN)), id, { kind: "gives" });
       else this.#line(this.#door(DOOR.events), id, { kind: "gives" });
@@ -270,10 +287,12 @@ class Drawing {
   }
 
   #line(from: string, to: string, { kind, label = null, isOff = false }: Line): void {
-    const isDouble = this.#edges.some(
-      (edge) => edge.from === from && edge.to === to && edge.kind === kind && edge.label === label,
-    );
-    if (!isDouble) this.#edges.push({ from, to, kind, label, isOff, many: 1 });
+    const key = JSON.stringify([from, to, kind, label]);
+    const known = this.#edges.get(key);
+    // Of two that are alike one that works counts.
+    if (known?.isOff === false) return;
+    this.#edges.set(key, { from, to, kind, label, isOff, many: 1 });
+    this.#pairs.add(pairOf(from, to));
   }
 
   #loadOf(queues: readonly string[]): Load {
@@ -325,6 +344,10 @@ function loadsOf(depths: readonly QueueDepth[], atMs: number): ReadonlyMap<strin
     loads.set(queue, added(loads.get(queue) ?? NO_LOAD, load));
   }
   return loads;
+}
+
+function pairOf(from: string, to: string): string {
+  return JSON.stringify([from, to]);
 }
 
 function isFunction(arn: string): boolean {

@@ -94,7 +94,15 @@ export function idOf(kind: NodeKind, name: string): string {
 
 /** A node of which nothing is known but that it is there. */
 export function plainNode(kind: NodeKind, name: string, more: Partial<Node> = {}): Node {
-  const nothing = { says: null, state: "fine", why: null, load: null, calls: null, behind: null, nextMs: null } as const;
+  const nothing = {
+    says: null,
+    state: "fine",
+    why: null,
+    load: null,
+    calls: null,
+    behind: null,
+    nextMs: null,
+  } as const;
   return { id: idOf(kind, name), kind, name, ...nothing, many: 1, isCut: false, ...more };
 }
 

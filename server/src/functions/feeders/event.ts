@@ -62,9 +62,9 @@ export function eventFeeder(engine: Engine, rules: () => RuleDesk, invoker: Invo
     kind: "event",
     faultOf: ({ on }) => (on.kind === "event" ? patternFlaw(on.pattern) : null),
     start: async (declared) => {
-      const feed = new EventFeed(engine, invoker, declared);
+      // First what may fail: a queue has one stage, and a start that failed is tried again.
       await putRule(rules(), declared);
-      return feed;
+      return new EventFeed(engine, invoker, declared);
     },
   };
 }

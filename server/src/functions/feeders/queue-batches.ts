@@ -55,25 +55,26 @@ export class QueueBatches {
 
   async run(run: Run): Promise<void> {
     const { batch, context } = run;
-    const [first] = batch.taken;
-    if (first === undefined) return;
-    // What it throws is the failure of all of them, which the stage sees as not reported.
-    await context.guard(first.job, () => this.#run(run));
+    try {
+      await this.#run(run);
+    } catch (thrown) {
+      // Of all that are not reported yet; a store that cannot answer counts against none of them.
+      await Promise.all(batch.taken.map(({ job }) => context.guard(job, () => Promise.reject(thrown))));
+    }
   }
 
   async #run(run: Run): Promise<void> {
+    const { taken } = run.batch;
+    const spent = new Set(taken.filter((one) => this.#isSpent(run, one, one.job.attempt - 1)));
+    // Their workers ended without a result, or other queues have tried them as often: they are not tried once more.
+    const failed = [...spent].map((one) => ({ taken: one, says: `${triesOf(one)} tries ended without a result` }));
+    await this.#endEach(run, failed, {});
+    await this.#call({ ...run, batch: { ...run.batch, taken: taken.filter((one) => !spent.has(one)) } });
+  }
+
+  async #call(run: Run): Promise<void> {
     const { declared, batch, context } = run;
     const { taken, alone } = batch;
-    const spent = taken.filter((one) => this.#isSpent(run, one, one.job.attempt - 1));
-    if (spent.length > 0) {
-      // Its workers ended without a result: it is not tried once more.
-      const why = `${declared.attempts} workers took it and ended without a result`;
-      return await this.#endEach(
-        run,
-        spent.map((one) => ({ taken: one, says: why })),
-        {},
-      );
-    }
     const [first] = taken;
     if (first === undefined) return;
     for (let tries = 1; ; tries += 1) {
@@ -210,6 +211,11 @@ export class QueueBatches {
 function logOf({ puts = [] }: DraftEffects): DraftEffects {
   const log = puts.filter(({ collection }) => collection === INVOCATIONS);
   return log.length === 0 ? {} : { puts: log };
+}
+
+/** How often a message was tried before this time, here and in other queues. */
+function triesOf({ job, payload }: Taken): number {
+  return (payload.received ?? 0) + job.attempt - 1;
 }
 
 /** JSON text of the handler's input: its bodies are read there. */

@@ -65,14 +65,17 @@ class StreamFeed implements Feed {
   }
 
   get #consumer(): Consumer {
-    const { name, attempts } = this.#declared;
+    const { name } = this.#declared;
     const on = onOf(this.#declared);
+    const attempts = (): number => this.#declared.attempts;
     return {
       name: STREAM_CONSUMER + name,
       startFrom: on.startFrom,
       batchMax: on.batchSize,
       partitions: on.parallelizationFactor,
-      attemptsMax: attempts,
+      get attemptsMax() {
+        return attempts();
+      },
       ageMaxMs: on.maxAgeMs,
       bisect: on.bisectOnError,
       ...(on.filter === null ? {} : { matches: (event: RecordedEvent) => this.#matches(event) }),
