@@ -15,4 +15,5 @@ export * from "./rules.ts";
 export * from "./send.ts";
 export * from "./shared.ts";
 export * from "./suppressions.ts";
+export * from "./topology.ts";
 export * from "./webhooks.ts";

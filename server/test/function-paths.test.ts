@@ -34,7 +34,10 @@ async function given(functions: Readonly<Record<string, DefinedFunction>>) {
   );
   const news = await open.book.reload();
   assert.deepEqual(news.faults, []);
-  const { app, close } = await buildHttpApp({ ...inner.house, functions: { desk: open.desk, routes: open.routes } });
+  const { app, close } = await buildHttpApp({
+    ...inner.house,
+    functions: { desk: open.desk, routes: open.routes, seen: open.seen },
+  });
   const call = async (method: string, url: string, body?: unknown, headers: object = {}) => {
     const answer = await app.inject({
       method: method as "GET",
@@ -192,7 +195,7 @@ test("a node that only works the queues serves no function's path", async () => 
   const { app, close } = await buildHttpApp({
     ...door.house,
     nodes,
-    functions: { desk: door.open.desk, routes: door.open.routes },
+    functions: door.open,
   });
   const answer = await app.inject({ method: "POST", url: "/api/customers/ada/visits", headers: AUTH });
   assert.equal(answer.statusCode, 404);

@@ -208,7 +208,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       webhooks: webhooks.desk,
       documents,
       shelf,
-      ...(functions === null ? {} : { functions: { desk: functions.desk, routes: functions.routes } }),
+      ...(functions === null ? {} : { functions: { desk: functions.desk, routes: functions.routes, seen: functions.seen } }),
       blobs,
       clock,
       dice,

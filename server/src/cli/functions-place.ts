@@ -10,12 +10,14 @@ const MEMBERS = ["folder", "settings", "secrets"];
 
 /**
  * Reads `functions` of `tidings.config.ts`. A folder `functions` is enough: it needs no configuration.
+ * @param named by TIDINGS_FUNCTIONS_DIR, which goes first.
  * @returns null when there is neither.
  * @throws {OperatorFault} "config.invalid" when it says what cannot be.
  */
-export function functionsPlace(cwd: string, given: unknown): FunctionsPlace | null {
+export function functionsPlace(cwd: string, given: unknown, named: string | null): FunctionsPlace | null {
   if (given === undefined) {
-    const folder = resolve(cwd, FOLDER);
+    const folder = resolve(cwd, named ?? FOLDER);
+    if (named !== null && !isFolder(folder)) throw notThere(folder);
     return isFolder(folder) ? { folder, root: cwd, settings: {}, secrets: {} } : null;
   }
   // What a file of the user's exports is looked at member by member.
@@ -27,8 +29,8 @@ export function functionsPlace(cwd: string, given: unknown): FunctionsPlace | nu
   if (typeof folder !== "string" || folder === "") throw wrong("functions.folder is the path of a folder");
   if (!isJsonObject(settings)) throw wrong("functions.settings is an object");
   if (!isJsonObject(secrets)) throw wrong("functions.secrets is an object of texts");
-  const path = resolve(cwd, folder);
-  if (!isFolder(path)) throw wrong(`functions.folder: there is no folder ${path}`);
+  const path = resolve(cwd, named ?? folder);
+  if (!isFolder(path)) throw named === null ? wrong(`functions.folder: there is no folder ${path}`) : notThere(path);
   return { folder: path, root: cwd, settings, secrets: textsOf(secrets) };
 }
 
@@ -43,6 +45,10 @@ function textsOf(secrets: Readonly<Record<string, Json>>): Readonly<Record<strin
 
 function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
+}
+
+function notThere(path: string): OperatorFault {
+  return new OperatorFault("config.invalid", `TIDINGS_FUNCTIONS_DIR: there is no folder ${path}\n`);
 }
 
 function wrong(says: string): OperatorFault {

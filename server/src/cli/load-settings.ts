@@ -63,7 +63,7 @@ export async function loadSettings(
   return {
     settings: { ...settings, dataDir: resolve(world.cwd, settings.dataDir) },
     ...{ notes, file, flags },
-    functions: functionsPlace(world.cwd, functions),
+    functions: functionsPlace(world.cwd, functions, settings.functionsDir),
   };
 }
 

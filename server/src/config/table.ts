@@ -83,6 +83,16 @@ export const SETTINGS = {
       "AWS' clients sign for a region, and get ARNs of that one; this one holds where no client is asked, as in the events that rules see.",
     group: "Serving",
   }),
+  functionsDir: maybe({
+    env: "TIDINGS_FUNCTIONS_DIR",
+    flag: "functions-dir",
+    kind: words("a path", /^[^\0]{1,4000}$/),
+    absent: "`functions.folder` of tidings.config.ts, else `functions` where it is started, if that is there",
+    summary: "folder with users' functions",
+    reason:
+      "A project needs no setting for it. An image that holds functions beside the program says here where; docs/functions.md.",
+    group: "Serving",
+  }),
   metricsAuth: always({
     env: "TIDINGS_METRICS_AUTH",
     flag: "metrics-auth",

@@ -22,8 +22,8 @@ export type TopologyHouse = {
   readonly queues: QueueDesk;
   readonly rules: RuleDesk;
   readonly webhooks: WebhookDesk;
-  /** Null: this server has none. */
-  readonly functions: { readonly desk: FunctionDesk; readonly seen: () => Seen } | null;
+  /** Null: this server has none. `seen`: what they were seen to emit on this node. */
+  readonly functions: { readonly desk: FunctionDesk; readonly seen?: () => Seen } | null;
 };
 
 /**
@@ -70,7 +70,7 @@ export async function collect({ engine, queues, rules, webhooks, functions }: To
     webhooks: theWebhooks,
     lists,
     functions: theFunctions?.functions ?? [],
-    seen: functions?.seen() ?? new Map(),
+    seen: functions?.seen?.() ?? new Map(),
     readers,
     depths,
   };

@@ -26,7 +26,10 @@ const LOOK_MS = 100;
 const FAILURES = 30;
 
 test("dashboard, alerts and autoscaling name only figures that a running server shows, and labels that these have", async () => {
-  await using home = new Home({ TIDINGS_SMTP_URL: `smtp://127.0.0.1:${await freePort()}` });
+  await using home = new Home({
+    TIDINGS_SMTP_URL: `smtp://127.0.0.1:${await freePort()}`,
+    TIDINGS_FUNCTIONS_DIR: join(ROOT, "examples/event-log/functions"),
+  });
   const program = await home.start();
   // Nobody takes mail there, so it is tried, and then late.
   await program.send({
@@ -47,6 +50,7 @@ test("dashboard, alerts and autoscaling name only figures that a running server 
     "tidings_rule_failed_total",
     "tidings_rule_oldest_seconds",
     "tidings_webhook_resting",
+    "tidings_function_calls_total",
   ]);
 
   const named = WATCHERS.map((file) => [file, namesIn(readFileSync(join(ROOT, "deploy", file), "utf8"))] as const);

@@ -157,7 +157,10 @@ test("one person is written to as somebody on a list: with its data and its link
   const second = await program.send({ to: [to, { user_id: "ivy", context: { list_id: "eu.fr" } }], content });
   await until("the send is complete", async () => (await program.get<Balance>(`/requests/${second}`)).complete);
   assert.equal(mailHost.to("jan@example.com").length, 1);
-  assert.equal(mailHost.mails.filter(({ to: one, raw }) => one === "ivy@example.com" && raw.includes("Subject: Yours")).length, 1);
+  assert.equal(
+    mailHost.mails.filter(({ to: one, raw }) => one === "ivy@example.com" && raw.includes("Subject: Yours")).length,
+    1,
+  );
   for (const [wrong, says] of [
     [{ email: "x@example.com", context: { list_id: "stocks" } }, /has a user_id/],
     [{ user_id: "jan", context: { list_id: 7 } }, /must be a string/],

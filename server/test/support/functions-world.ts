@@ -7,6 +7,7 @@ import { storeCollection } from "#documents/names.ts";
 import type { NewEvent, RecordedEvent } from "#domain/event.ts";
 import type { DeadJob } from "#domain/job.ts";
 import type { JsonObject } from "#domain/json.ts";
+import { openMemoryBlobStore } from "#drivers/memory/blob-store.ts";
 import { inlineHost } from "#drivers/inline/host.ts";
 import type { Engine } from "#engine/engine.ts";
 import { functionTarget } from "#functions/feeders/event.ts";
@@ -25,7 +26,7 @@ import { type OpenRules, openRules } from "#rules/open-desk.ts";
 import { EventJudge } from "#schemas/judge.ts";
 import { SchemaDesk } from "#schemas/schema-desk.ts";
 import { sendReader } from "#app/read-send.ts";
-import { type Life, testSecrets, World } from "./world.ts";
+import { testSecrets, World } from "./world.ts";
 
 export const REGION = "eu-north-1";
 
@@ -43,11 +44,7 @@ export type FunctionsOf = {
 };
 
 /** Joins everything that functions need to an engine that has not started. */
-export function openFunctionsOn(
-  engine: Engine,
-  pipeline: Pipeline,
-  { host, world }: { readonly host: FunctionHost; readonly world: Pick<World, "blobs"> },
-): FunctionsOf {
+export function openFunctionsOn(engine: Engine, pipeline: Pipeline, host: FunctionHost): FunctionsOf {
   const queues = openQueues(engine, testSecrets);
   const schemas = new SchemaDesk(engine);
   const events = new EventDesk(engine, testSecrets, new EventJudge(engine, schemas));
@@ -59,7 +56,8 @@ export function openFunctionsOn(
     kinds: [functionTarget(engine)],
     region: REGION,
   });
-  const { blobs } = world;
+  // Nobody here has files.
+  const blobs = openMemoryBlobStore({ clock: engine.parts.clock });
   const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
   const functions = openFunctions(
     {
@@ -114,7 +112,7 @@ export class FunctionsWorld {
         before: (units) => this.onCommit((this.commits += 1), false, units),
         after: (units) => this.onCommit(this.commits, true, units),
       },
-      join: (engine: Engine, pipeline: Pipeline, _life: Life) => {
+      join: (engine, pipeline) => {
         const inline: FunctionHost = {
           load: () => this.#inline(engine).load(),
           use: () => {},
@@ -122,7 +120,7 @@ export class FunctionsWorld {
           onChanged: () => () => {},
           [Symbol.asyncDispose]: () => Promise.resolve(),
         };
-        this.#of = openFunctionsOn(engine, pipeline, { host: host(inline), world: this.world });
+        this.#of = openFunctionsOn(engine, pipeline, host(inline));
       },
     });
   }
@@ -218,9 +216,7 @@ export class FunctionsWorld {
   /** Events that functions raised, oldest first. */
   async raised(type: string | null = null): Promise<readonly RecordedEvent[]> {
     const { events } = await this.store.readJournal({ after: 0, limit: 1_000_000 });
-    return events.filter(
-      (event) => event.source.startsWith("/functions/") && (type === null || event.type === type),
-    );
+    return events.filter((event) => event.source.startsWith("/functions/") && (type === null || event.type === type));
   }
 
   /** Their data. */

@@ -60,6 +60,7 @@ async function given(...functions: readonly DeclaredFunction[]) {
     functions: {
       desk: NO_DESK,
       routes: { find: (method, segments) => feeder?.routes.find(method, segments) ?? { kind: "none" } },
+      seen: () => new Map(),
     },
   });
   const { engine, store } = house.house;

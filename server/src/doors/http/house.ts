@@ -3,6 +3,7 @@ import type { DocumentDesk } from "#documents/desk.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { Nodes } from "#engine/nodes.ts";
 import type { FunctionDesk } from "#functions/desk.ts";
+import type { Seen } from "#functions/host-invoker.ts";
 import type { HttpRoute } from "#functions/feeders/http.ts";
 import type { HttpRoutes } from "#functions/http-routes.ts";
 import type { Accept } from "#pipeline/accept.ts";
@@ -60,6 +61,8 @@ export type HttpFunctions = {
   readonly desk: FunctionDesk;
   /** Paths that functions declare, as they are now. */
   readonly routes: Pick<HttpRoutes<HttpRoute>, "find">;
+  /** What each was seen to emit since this node started. */
+  readonly seen: () => Seen;
 };
 
 export type HttpSettings = {

@@ -57,6 +57,7 @@ async function given(...functions: readonly DeclaredFunction[]) {
         reload: () => now().reload(),
       },
       routes: { find: () => ({ kind: "none" }) },
+      seen: () => new Map(),
     },
   });
   const { engine, clock, store } = house.house;
