@@ -107,7 +107,7 @@ export type DocumentsPage<Value> = { readonly documents: readonly Stored<Value>[
  */
 export type Documents = {
   readonly get: <Value>(collection: Collection<Value>, id: string) => Promise<Stored<Value> | null>;
-  readonly put: <Value>(collection: Collection<Value>, id: string, value: Value, options?: PutOptions) => void;
+  readonly put: <Value>(collection: Collection<Value>, id: string, value: NoInfer<Value>, options?: PutOptions) => void;
   readonly delete: <Value>(collection: Collection<Value>, id: string, options?: PutOptions) => void;
   readonly query: <Value>(collection: Collection<Value>, options?: QueryOptions) => Promise<DocumentsPage<Value>>;
 };

@@ -90,7 +90,7 @@ export class TestKit {
   }
 
   /** Puts a document that a test begins with. */
-  put<Value>({ name }: Collection<Value>, id: string, value: Value): void {
+  put<Value>({ name }: Collection<Value>, id: string, value: NoInfer<Value>): void {
     this.#put(name, id, JSON.stringify(value));
   }
 
