@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,8 +12,9 @@ import { loadFunctions } from "#drivers/threads/load.ts";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-// Below the repository, where `tidings` is found.
-const folder = mkdtempSync(join(ROOT, "node_modules/.cache-docs-"));
+const folder = mkdtempSync(join(tmpdir(), "tidings-docs-"));
+// Where `tidings` is found.
+symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const PAGES = ["functions", "documents", "client", "testing-functions"];
