@@ -15,6 +15,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "tidings-docs-"));
 // Where `tidings` is found.
 symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+writeFileSync(join(folder, "package.json"), '{"type":"module"}');
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const PAGES = ["functions", "documents", "client", "testing-functions"];
