@@ -30,7 +30,8 @@ for (const page of PAGES) {
 
   test(`${page}: every npm script and every command exists`, () => {
     assert.deepEqual(
-      scriptsOf(text).filter((name) => !SCRIPTS.has(name)),
+      // Of the repository, or of the folder in which the page stands.
+      scriptsOf(text).filter((name) => !SCRIPTS.has(name) && !scriptsBeside(page).includes(name)),
       [],
     );
     assert.deepEqual(
@@ -52,6 +53,15 @@ test("what is looked for is found where it stands, and named where it does not",
   assert.equal(leadsSomewhere("docs/README.md", "start.md#nowhere"), false);
   assert.ok(PAGES.includes("README.md") && PAGES.includes(join("docs", "start.md")));
 });
+
+function scriptsBeside(page: string): readonly string[] {
+  const beside = join(ROOT, dirname(page), "package.json");
+  if (!existsSync(beside)) return [];
+  const { scripts = {} } = JSON.parse(readFileSync(beside, "utf8")) as {
+    readonly scripts?: Readonly<Record<string, string>>;
+  };
+  return Object.keys(scripts);
+}
 
 /** Targets of Markdown links that lead into the repository. */
 function linksOf(text: string): string[] {

@@ -25,8 +25,8 @@ type Row = {
 /** Rooms as their row says. A room's name is its folder; `drivers/x` and `providers/x` are rooms one by one. */
 export const FENCE: Readonly<Record<string, Row>> = {
   contract: { rooms: [], node: "none", packages: ["typebox"] },
-  // What users' functions import. Its command is the server's program, by that one's name.
-  sdk: { rooms: [], node: "none", packages: ["@tidings/server"] },
+  // What users' functions import.
+  sdk: { rooms: [], node: "none", packages: [] },
   console: { rooms: ["contract"], node: "none", packages: "any" },
   domain: { rooms: [], node: "none", packages: [] },
   ports: { rooms: ["domain", "sdk"], node: "none", packages: [] },
@@ -172,6 +172,8 @@ function packageComplaint(from: string, row: Row, isTest: boolean, specifier: st
 export function roomOf(file: string): string | null {
   const parts = file.split("/");
   const [workspace, folder, room, inner] = parts;
+  // The command of the package `tidings` is the server's program.
+  if (workspace === "sdk" && folder === "bin") return "cli";
   if (workspace !== "server") return workspace !== undefined && Object.hasOwn(FENCE, workspace) ? workspace : null;
   if (folder === "conformance" || folder === "test") return folder;
   if (folder === "bin") return "cli";
@@ -195,6 +197,7 @@ function targetOf(file: string, specifier: string): string | null {
     return rest.startsWith("conformance/") ? `server/${rest}` : `server/src/${rest}`;
   }
   // The package of users' functions has the product's own name.
+  if (specifier === "@tidings/server/bin/tidings.cjs") return "server/bin/tidings.cjs";
   if (specifier === "tidings" || specifier.startsWith("tidings/")) return "sdk/";
   if (specifier.startsWith("@tidings/")) return `${specifier.slice("@tidings/".length)}/`;
   if (!specifier.startsWith(".") && !specifier.startsWith("/")) return null;

@@ -105,7 +105,7 @@ export class Tidings<Events extends object = AnyEvents> {
     ): Promise<unknown> => {
       // Twice under one id is one event: so it may be sent again when an answer was lost.
       const { source = "/", id = globalThis.crypto.randomUUID(), subject } = options;
-      const query = new URLSearchParams({ source, id, ...(subject === undefined ? {} : { subject }) });
+      const query = new URLSearchParams({ source, id, ...(subject === undefined ? {} : { subject }) }).toString();
       const headers = { authorization: `Bearer ${this.#key}`, "content-type": "application/json" };
       const url = `${this.#url}/events/${encodeURIComponent(type)}?${query}`;
       const request = { method: "POST", headers, body: JSON.stringify(data) };

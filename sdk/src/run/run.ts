@@ -59,7 +59,7 @@ export type CallWorld = {
   readonly blank: Blank;
   /** Where file names in errors are seen from. */
   readonly root: string;
-  nowMs(): number;
+  readonly nowMs: () => number;
 };
 
 export type CallEnd =
@@ -120,8 +120,8 @@ async function run(
       nowMs: world.nowMs,
     };
     // The trigger decided what its input is, and the door has made it so.
-    const handler = defined.handler as (input: unknown, context: Context) => unknown;
-    const returned = await handler.call(defined, input, context);
+    const called = defined as { handler(input: unknown, context: Context): unknown };
+    const returned = await called.handler(input, context);
     const output = returned === undefined ? null : outputOf(returned);
     return { kind: "returned", output, emitted: emission.take(), logs };
   } catch (thrown) {

@@ -208,7 +208,9 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
       webhooks: webhooks.desk,
       documents,
       shelf,
-      ...(functions === null ? {} : { functions: { desk: functions.desk, routes: functions.routes, seen: functions.seen } }),
+      ...(functions === null
+        ? {}
+        : { functions: { desk: functions.desk, routes: functions.routes, seen: functions.seen } }),
       blobs,
       clock,
       dice,

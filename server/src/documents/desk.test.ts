@@ -13,9 +13,9 @@ import { Engine } from "#engine/engine.ts";
 import { silentLog } from "#ports/log.ts";
 import { silentMeter } from "#ports/meter.ts";
 
-async function given() {
+function given() {
   const clock = new ManualClock();
-  const store = await openMemoryStore({ clock });
+  const store = openMemoryStore({ clock });
   const engine = new Engine({ store, clock, dice: seededDice(1), log: silentLog, meter: silentMeter });
   const desk = new DocumentDesk(engine);
   const put = (id: string, value: JsonObject, version: number | null = null) =>
@@ -28,7 +28,7 @@ async function given() {
 
 describe("documents", () => {
   test("are put, read, changed only at the version that was read, and deleted", async () => {
-    const { desk, put } = await given();
+    const { desk, put } = given();
     const at = { collection: "people", id: "ada" };
     assert.deepEqual(await put("ada", { plan: "pro" }, 1), {
       kind: "refused",
@@ -47,7 +47,7 @@ describe("documents", () => {
   });
 
   test("are never ours, whatever a collection is called", async () => {
-    const { desk, engine, store } = await given();
+    const { desk, engine, store } = given();
     const ours = { collection: "keys", id: "k", body: '{"secret":1}', when: "always", nowMs: 1 } as const;
     await engine.submit({ puts: [ours] });
     assert.equal(await desk.get("keys", "k"), null);
@@ -63,7 +63,7 @@ describe("documents", () => {
   });
 
   test("are found by an index, with the type of what is asked for, and by several at once", async () => {
-    const { desk, put, ids, find } = await given();
+    const { desk, put, ids, find } = given();
     await desk.declare([{ name: "people", indexes: ["plan", "address.city"] }]);
     await put("a", { plan: "1", address: { city: "Lisbon" } });
     await put("b", { plan: 1, address: { city: "Lisbon" } });
@@ -81,7 +81,7 @@ describe("documents", () => {
   });
 
   test("pages follow each other without a gap or a repetition, also where most do not fit", async () => {
-    const { desk, put, find } = await given();
+    const { desk, put, find } = given();
     await desk.declare([{ name: "people", indexes: ["even", "third"] }]);
     for (let n = 0; n < 60; n += 1) await put(`p${String(n).padStart(2, "0")}`, { even: n % 2 === 0, third: n % 3 });
     const found: string[] = [];
@@ -100,7 +100,7 @@ describe("documents", () => {
   });
 
   test("an index that is declared later is built in the background, in steps that may be interrupted", async () => {
-    const { desk, put, ids, find, engine, store } = await given();
+    const { desk, put, ids, find, engine, store } = given();
     for (let n = 0; n < 450; n += 1) await put(`p${n}`, { odd: n % 2 === 1 });
     await desk.declare([{ name: "people", indexes: ["odd"] }]);
     await assert.rejects(find({ odd: true }), /The index odd of people is being built; try again in a moment/);
@@ -130,7 +130,7 @@ describe("documents", () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), scalar, scalar, async (steps, a, c) => {
-        const { desk, put, ids } = await given();
+        const { desk, put, ids } = given();
         await desk.declare([{ name: "people", indexes: ["a", "b.c"] }]);
         const model = new Map<string, JsonObject>();
         for (const { id, value } of steps) {
