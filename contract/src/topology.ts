@@ -24,7 +24,9 @@ const Calls = Type.Object(
 
 export const TopologyNode = Type.Object(
   {
-    id: Type.String({ description: "`kind:name`; the same for ever" }),
+    id: Type.String({
+      description: "`kind:name`, or `more:kind` for all that are not drawn one by one; the same for ever",
+    }),
     kind: Type.Union(
       [
         Type.Literal("door"),

@@ -20,12 +20,15 @@ export type AtTimes = {
   readonly calledMib: number | null;
   /** When the threads had no call for longer than they live without. */
   readonly idleMib: number | null;
+  /** Half a minute later: what V8 keeps of threads that have ended it gives back some seconds after. */
+  readonly settledMib: number | null;
 };
 
 /** How long nothing happens before memory at rest is read. */
 const REST_MS = 3_000;
 /** `IDLE_MS` of server/src/drivers/threads/open.ts, and a moment more. */
 const IDLE_MS = 60_000 + 8_000;
+const SETTLED_MS = 30_000;
 
 /** @param waits whether the idle time is waited for. */
 export async function measureMemory(
@@ -56,9 +59,11 @@ async function atTimes(
   await callAll(house, caller);
   caller.close();
   const calledMib = now();
-  if (!waits) return { restMib, calledMib, idleMib: null };
+  if (!waits) return { restMib, calledMib, idleMib: null, settledMib: null };
   await sleep(IDLE_MS);
-  return { restMib, calledMib, idleMib: now() };
+  const idleMib = now();
+  await sleep(SETTLED_MS);
+  return { restMib, calledMib, idleMib, settledMib: now() };
 }
 
 /** An authorised call that changes nothing. */
@@ -68,7 +73,7 @@ async function callQueues({ place: { host, port } }: House, caller: Caller): Pro
   if (status !== 200) throw new Error(`GET /queues: ${status} ${body}`);
 }
 
-function textOf({ restMib, calledMib, idleMib }: AtTimes): string {
+function textOf({ restMib, calledMib, idleMib, settledMib }: AtTimes): string {
   const mib = (value: number | null): string => (value === null ? "not measured" : `${value.toFixed(0)} MiB`);
-  return `at rest ${mib(restMib)}, when all were called ${mib(calledMib)}, a minute later ${mib(idleMib)}`;
+  return `at rest ${mib(restMib)}, when all were called ${mib(calledMib)}, a minute later ${mib(idleMib)}, at last ${mib(settledMib)}`;
 }

@@ -54,6 +54,7 @@ export function aimsOf({ rates, lags, cold, memory }: Results): readonly Aim[] {
     most("cold start, median ms", cold?.firstMs.p50 ?? Number.NaN, AIMS.coldMs),
     most(`${count} functions that were never called add, MiB`, adds.restMib, AIMS.addsMib),
     most(`${count} functions that were called and rest add, MiB`, adds.idleMib, AIMS.addsMib),
+    most(`${count} functions that were called and rest for half a minute more add, MiB`, adds.settledMib, AIMS.addsMib),
   ];
 }
 
@@ -148,26 +149,28 @@ function coldTable(cold: Cold | null): string {
 function memoryTable(memory: FunctionsMemory | null): string {
   if (memory === null) return "";
   const mib = (value: number | null): string => whole(value ?? Number.NaN);
-  const cells = ({ restMib, calledMib, idleMib }: AtTimes): string[] => [restMib, calledMib, idleMib].map(mib);
+  const cells = ({ restMib, calledMib, idleMib, settledMib }: AtTimes): string[] =>
+    [restMib, calledMib, idleMib, settledMib].map(mib);
   const rows = [
     ["no functions", ...cells(memory.none)],
     [`${memory.functions} functions`, ...cells(memory.loaded)],
     ["they add", ...cells(added(memory))],
   ];
-  return table(["the server, resident MiB", "never called", "all just called", "then idle for a minute"], rows);
+  return table(
+    ["the server, resident MiB", "never called", "all just called", "then idle for a minute", "half a minute later"],
+    rows,
+  );
 }
 
-function added(memory: FunctionsMemory | null): {
-  readonly restMib: number;
-  readonly calledMib: number;
-  readonly idleMib: number;
-} {
+/** NaN where either was not measured. */
+function added(memory: FunctionsMemory | null): { readonly [Name in keyof AtTimes]: number } {
   const less = (pick: (at: AtTimes) => number | null): number =>
     memory === null ? Number.NaN : (pick(memory.loaded) ?? Number.NaN) - (pick(memory.none) ?? Number.NaN);
   return {
     restMib: less(({ restMib }) => restMib),
     calledMib: less(({ calledMib }) => calledMib),
     idleMib: less(({ idleMib }) => idleMib),
+    settledMib: less(({ settledMib }) => settledMib),
   };
 }
 

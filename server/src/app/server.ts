@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { leaveAddress } from "#app/local-address.ts";
 import { openStore } from "#app/open-store.ts";
 import { openTracing } from "#app/open-tracer.ts";
@@ -153,7 +152,11 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     region: settings.awsRegion,
   });
   const documents = new DocumentDesk(engine);
-  const shelf = new Shelf({ engine, blobs, sha256: (bytes) => hash("sha256", bytes, "hex") });
+  const shelf = new Shelf({
+    engine,
+    blobs,
+    sha256: async (bytes) => Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex"),
+  });
   const functions =
     options.functions == null
       ? null

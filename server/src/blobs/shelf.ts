@@ -170,7 +170,9 @@ export class Shelf {
       blobs: [{ id: blobId, bytes, owner: BLOBS }],
       events: [happened(BLOB_PUT, subjectOf(name), { name, bytes, contentType, sha256 }, { nowMs, origin })],
     };
-    const theirs = await Promise.all([...this.#listeners].map((listener) => listener(blob, origin.traceparent)));
+    const theirs = await Promise.all(
+      [...this.#listeners].map(async (listener) => await listener(blob, origin.traceparent)),
+    );
     const once = origin.once === null ? {} : { once: origin.once };
     return { draft: { ...joined([own, ...theirs]), ...once, expect: [unchanged(key, before)] }, blob };
   }

@@ -29,6 +29,8 @@ export type Call = {
   readonly body?: unknown;
   /** JSON text that goes as it is, instead of `body`. */
   readonly text?: string;
+  /** Bytes that go as they are, instead of `body`; `headers` say what they are. */
+  readonly bytes?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 };
@@ -73,7 +75,7 @@ export class Client {
   /** `path` begins without a slash; its segments are encoded already (see `segment`). */
   async call(method: Method, path: string, call: Call = {}): Promise<Answer> {
     const response = await this.#ask(method, path, call, "application/json");
-    const body = parse(await this.#whole(response));
+    const body = parse((await this.#whole(response)).toString("utf8"));
     const status = response.statusCode ?? 0;
     if (status >= 400) throw refusal(status, body, response.headers);
     return { status, body, headers: response.headers };
@@ -81,6 +83,15 @@ export class Client {
 
   async get(path: string, query: Call["query"] = {}): Promise<Json> {
     return (await this.call("GET", path, { query })).body;
+  }
+
+  /** What lies at a path, byte by byte. */
+  async bytes(path: string): Promise<Uint8Array> {
+    const response = await this.#ask("GET", path, {}, "*/*");
+    const bytes = await this.#whole(response);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw refusal(status, parse(bytes.toString("utf8")), response.headers);
+    return bytes;
   }
 
   /** Like `call`, but waits and repeats while the server says 429 or 503, as its Retry-After wishes. */
@@ -101,7 +112,7 @@ export class Client {
   async *stream(path: string, call: Call): AsyncGenerator<SseMessage> {
     const response = await this.#ask("GET", path, call, "text/event-stream");
     const status = response.statusCode ?? 0;
-    if (status >= 400) throw refusal(status, parse(await this.#whole(response)), response.headers);
+    if (status >= 400) throw refusal(status, parse((await this.#whole(response)).toString("utf8")), response.headers);
     const reader = new SseReader();
     const utf8 = new TextDecoder();
     response.socket.setTimeout(STREAM_SILENCE_MS_MAX);
@@ -121,7 +132,7 @@ export class Client {
       if (joined !== "") url.searchParams.set(name, joined);
     }
     const said = call.text ?? (call.body === undefined ? null : JSON.stringify(call.body));
-    const body = said === null ? null : Buffer.from(said);
+    const body = call.bytes ?? (said === null ? null : Buffer.from(said));
     const options: RequestOptions = {
       method,
       agent: this.#agent,
@@ -142,7 +153,7 @@ export class Client {
     return promise;
   }
 
-  async #whole(response: IncomingMessage): Promise<string> {
+  async #whole(response: IncomingMessage): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     try {
@@ -155,7 +166,7 @@ export class Client {
     } catch (error) {
       throw this.#unreachable(error);
     }
-    return Buffer.concat(chunks).toString("utf8");
+    return Buffer.concat(chunks);
   }
 
   #unreachable(cause: unknown): OperatorFault {

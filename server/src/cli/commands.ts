@@ -81,6 +81,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => ({ build: (await import("#cli/commands/functions.ts")).functionsCommand }),
     },
     {
+      name: "blobs",
+      summary: "put files by name, which start your functions",
+      load: async () => ({ build: (await import("#cli/commands/blobs.ts")).blobsCommand }),
+    },
+    {
       name: "webhooks",
       summary: "call an endpoint about what happens, and deliver again",
       load: async () => ({ build: (await import("#cli/commands/webhooks.ts")).webhooksCommand }),
@@ -106,6 +111,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       name: "tail",
       summary: "follow events as they happen",
       load: async () => ({ build: (await import("#cli/commands/tail.ts")).tailCommand }),
+    },
+    {
+      name: "topology",
+      summary: "the whole system as one graph, from what is loaded",
+      load: async () => ({ build: (await import("#cli/commands/topology.ts")).topologyCommand }),
     },
     {
       name: "consumers",

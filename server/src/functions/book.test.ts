@@ -147,6 +147,23 @@ test("a file that broke keeps its queue, so that another one on it is told so an
   assert.deepEqual(await world.said("did"), ["1"]);
 });
 
+test("a queue stays with the function that works it, whatever the name of the one that comes", async () => {
+  const world = await FunctionsWorld.start({ b: worker("orders", "b ") });
+  await world.reload({ a: worker("orders", "a "), b: worker("orders", "new b ") });
+  await world.pass(3_000);
+  assert.deepEqual(states(world), { b: "running", a: "faulty" });
+  await world.put("orders", "1");
+  await world.pass(1_000);
+  assert.deepEqual(await world.said("did"), ["new b 1"]);
+  // Renamed, or gone to another queue, it makes room.
+  await world.reload({ a: worker("orders", "a "), b: worker("others", "b ") });
+  assert.deepEqual(states(world), { a: "running", b: "running" });
+  await world.put("orders", "2");
+  await world.put("others", "3");
+  await world.pass(1_000);
+  assert.deepEqual(await world.said("did"), ["new b 1", "a 2", "b 3"]);
+});
+
 test("a load with a fault keeps the version before running, and logs the fault with file and line", async () => {
   const logged: string[] = [];
   const say = (text: string): void => void logged.push(text);
@@ -166,7 +183,7 @@ test("a load with a fault keeps the version before running, and logs the fault w
   await world.put("orders", "1");
   await world.append(happened("2"));
   await world.pass(1_000);
-  assert.deepEqual((await world.said("did")).toSorted(), ["1", "2"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), ["1", "2"]);
   assert.match(world.book.entries[0]?.fault ?? "", /work\.ts:7: Unexpected token\. The version before it runs\./);
 });
 
@@ -230,4 +247,7 @@ test("two functions on one path are one too many", async () => {
     defineFunction({ on: http("GET", "/api/a/:id"), handler: () => ({ status: 200 }) }) as DefinedFunction;
   const world = await FunctionsWorld.start({ one: answers(), two: answers() });
   assert.deepEqual(states(world), { one: "running", two: "faulty" });
+  await world.reload({ first: answers(), one: answers() });
+  await world.pass(3_000);
+  assert.deepEqual(Object.values(states(world)).toSorted(), ["faulty", "running"]);
 });

@@ -11,8 +11,8 @@ import type { Engine } from "#engine/engine.ts";
 import { sleep } from "#engine/sleep.ts";
 import type { BookEntry } from "#functions/desk.ts";
 import type { Feed, Feeder } from "#functions/feeder.ts";
-import { sameRoutes } from "#functions/feeders/http.ts";
 import { START_AGAIN_MS } from "#functions/limits.ts";
+import { samePlaces } from "#functions/same-place.ts";
 import type { DeclaredFunction, FunctionHost, LoadedFunctions, LoadFault } from "#ports/function-host.ts";
 
 export type BookHouse = {
@@ -128,9 +128,8 @@ export class FunctionBook {
   #judge({ functions, faults }: LoadedFunctions) {
     const fine: DeclaredFunction[] = [];
     const faulty = new Map<string, { readonly declared: DeclaredFunction; readonly fault: LoadFault }>();
-    // What goes on although its file broke keeps its queue.
-    const broken = faults.flatMap(({ name }) => this.#running.get(name)?.declared ?? []);
-    const twice = new Map([...sameRoutes(functions), ...sameQueues(functions, broken)]);
+    const running = [...this.#running.values()].map(({ declared }) => declared);
+    const twice = samePlaces(functions, running, faults);
     for (const declared of functions) {
       const { name, file, line } = declared;
       const says = twice.get(name) ?? this.#feeder(declared.on.kind).faultOf(declared);
@@ -215,30 +214,6 @@ export class FunctionBook {
 function isSameFeed({ on: before }: DeclaredFunction, { on: after }: DeclaredFunction): boolean {
   if (before.kind !== after.kind) return false;
   return before.kind === "http" || before.kind === "schedule" || JSON.stringify(before) === JSON.stringify(after);
-}
-
-/**
- * Which of several functions are on a queue that another one works, with a sentence each: who has it already, or else the first
- * by name, keeps it.
- */
-function sameQueues(
-  declared: readonly DeclaredFunction[],
-  before: readonly DeclaredFunction[],
-): ReadonlyMap<string, string> {
-  const first = new Map<string, DeclaredFunction>();
-  const faults = new Map<string, string>();
-  for (const one of [...before, ...declared.toSorted((a, b) => (a.name < b.name ? -1 : 1))]) {
-    if (one.on.kind !== "queue") continue;
-    const { queue } = one.on;
-    const other = first.get(queue);
-    if (other === undefined) first.set(queue, one);
-    else faults.set(one.name, sameQueue(queue, other));
-  }
-  return faults;
-}
-
-function sameQueue(queue: string, { file, line }: DeclaredFunction): string {
-  return `The queue ${queue} is worked by ${file}:${line} already, and a message has one handler. Take another queue, or have both hear an event.`;
 }
 
 function faultLine({ file, line, says }: LoadFault): string {

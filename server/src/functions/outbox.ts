@@ -1,10 +1,13 @@
 import type { DraftEffects } from "#engine/draft.ts";
 import type { FunctionsHouse } from "#functions/house.ts";
 import type { HandlerEffects } from "#functions/invoker.ts";
+import { messageRefused } from "#functions/message-refused.ts";
 import { messageLater } from "#functions/queue-messages.ts";
 import type { RequestId } from "#domain/ids.ts";
 import type { Emitted, EmittedQueueMessage } from "#ports/function-host.ts";
+import { messageFault } from "#queues/check-message.ts";
 import type { NewQueueMessage } from "#queues/message.ts";
+import type { Queue } from "#queues/queue.ts";
 import { uuidOf } from "#rules/call-id.ts";
 import { Gathered } from "#rules/gathered.ts";
 
@@ -74,23 +77,36 @@ export class Outbox {
 
   async #message(emitted: EmittedQueueMessage, at: number, origin: Origin): Promise<Part> {
     const { queues, secrets } = this.#house;
-    const { queue, body, delayMs, groupId, dedupId, attributes } = emitted;
+    const { queue: name, body, delayMs, groupId, dedupId, attributes } = emitted;
     const message: NewQueueMessage = {
       ...{ body, delayMs, groupId, dedupId, traceparent: origin.traceparent, sender: `function:${origin.function}` },
       attributes: Object.fromEntries(
-        Object.entries(attributes).map(([name, value]) => [name, { type: "String", value }]),
+        Object.entries(attributes).map(([key, value]) => [key, { type: "String", value }]),
       ),
     };
+    const queue = queues.known(name) ?? (await this.#queueOf(name));
+    if (queue === null)
+      return { says: `queues.send: there is no queue ${name}; create it, or let a function declare it.` };
     const id = uuidOf(`function:${origin.callId}/${at}`, secrets);
-    const known = queues.known(queue);
-    if (known === null) {
-      const found = await queues.get(queue);
-      if (found.kind === "fault")
-        return { says: `queues.send: there is no queue ${queue}; create it, or let a function declare it.` };
-    }
-    const draft = queues.draftMessage(queue, message, id);
-    if (draft === null) return { effects: { jobs: [{ job: messageLater(queue, message, id), hand: null }] } };
-    return draft.kind === "draft" ? { effects: draft.effects } : { says: `queues.send("${queue}"): ${draft.code}` };
+    const { fifo } = queue.attributes;
+    const draft = fifo === null ? queues.draftMessage(name, message, id) : null;
+    if (draft?.kind === "draft") return { effects: draft.effects };
+    // As from every sender: a queue may know messages by what they say.
+    const later = { ...message, dedupId: dedupId ?? (fifo?.contentDedup === true ? this.#contentId(body) : null) };
+    // Refused now, while the handler can still be told. What has no such id is kept once by its job.
+    const fault = draft ?? messageFault(queue, fifo === null ? later : { ...later, dedupId: later.dedupId ?? id });
+    if (fault !== null) return { says: `queues.send("${name}"): ${messageRefused(fault)}` };
+    return { effects: { jobs: [{ job: messageLater(name, later, id), hand: null }] } };
+  }
+
+  /** SHA-256 of the body in hex, as the queues make it. */
+  #contentId(body: string): string {
+    return Buffer.from(this.#house.secrets.digest(body), "base64url").toString("hex");
+  }
+
+  async #queueOf(name: string): Promise<Queue | null> {
+    const found = await this.#house.queues.get(name);
+    return found.kind === "done" ? found.queue : null;
   }
 }
 

@@ -2,24 +2,26 @@
  * Messages for FIFO queues that a call emitted: each needs the memory of its queue for what was sent before, so it is a job of
  * its own, in the order of its group.
  *
- *     call committed ──▶ job ──send──▶ in the queue, known again by its id if the job is done twice
+ *     call committed ──▶ job ──▶ in the queue, in the unit that ends the job
+ *                         ├──its queue is to know it again──▶ sent; if the job is done twice within five minutes, known again
  *                         └──refused──▶ dead letter
  */
-import type { NewJob } from "#domain/job.ts";
-import type { Stage } from "#engine/stage.ts";
+import type { Job, NewJob } from "#domain/job.ts";
+import type { Stage, StageResult } from "#engine/stage.ts";
 import type { NewQueueMessage } from "#queues/message.ts";
 import type { QueueDesk } from "#queues/desk.ts";
+import type { QueueFault } from "#queues/fault.ts";
 
 export const MESSAGES_QUEUE = "function-messages";
 
 const IN_HAND_MAX = 256;
 const ATTEMPTS_MAX = 20;
 
-type Payload = { readonly queue: string; readonly message: NewQueueMessage };
+type Payload = { readonly id: string; readonly queue: string; readonly message: NewQueueMessage };
 
-/** @param id made of the call, so that the same message is known again. */
+/** @param id of the message, made of the call. */
 export function messageLater(queue: string, message: NewQueueMessage, id: string): NewJob {
-  const payload: Payload = { queue, message: { ...message, dedupId: message.dedupId ?? id } };
+  const payload: Payload = { id, queue, message };
   return {
     key: `${MESSAGES_QUEUE}:${id}`,
     queue: MESSAGES_QUEUE,
@@ -43,18 +45,33 @@ export function messagesStage(queues: QueueDesk): Stage<never> {
       await Promise.all(
         jobs.map(({ job }) =>
           context.guard(job, async () => {
-            // Only `messageLater` writes there.
-            const { queue, message } = JSON.parse(job.payload) as Payload;
-            const sent = await queues.send(queue, message);
-            const end = { kind: "end", end: { kind: "done" }, effects: {} } as const;
-            const isPassing = sent.kind === "fault" && (sent.code === "overloaded" || sent.code === "conflict");
-            if (sent.kind === "sent") await context.finish(job, end);
-            else if (isPassing) await context.finish(job, { kind: "failed", error: sent.code });
-            else await context.finish(job, { ...end, end: { kind: "dead", error: `${queue}: ${sent.code}` } });
+            const ended = await context.finish(job, await lay(queues, job));
+            if (ended === "stale") await context.finish(job, { kind: "failed", error: "conflict" });
           }),
         ),
       );
     },
     bury: () => ({}),
   };
+}
+
+async function lay(queues: QueueDesk, job: Job): Promise<StageResult> {
+  // Only `messageLater` writes there.
+  const { id, queue, message } = JSON.parse(job.payload) as Payload;
+  // Without an id to be known by, it is kept once because its job ends once.
+  if ((message.dedupId ?? id) === id) {
+    const drafted = await queues.draftOnce(queue, message, id);
+    if (drafted.kind === "fault") return refused(queue, drafted);
+    return { kind: "end", end: DONE, effects: drafted.effects, expect: drafted.expect };
+  }
+  const sent = await queues.send(queue, message);
+  return sent.kind === "fault" ? refused(queue, sent) : { kind: "end", end: DONE, effects: {} };
+}
+
+const DONE = { kind: "done" } as const;
+
+function refused(queue: string, { code }: QueueFault): StageResult {
+  // Of these another try may come to something else.
+  if (code === "overloaded" || code === "conflict") return { kind: "failed", error: code };
+  return { kind: "end", end: { kind: "dead", error: `${queue}: ${code}` }, effects: {} };
 }

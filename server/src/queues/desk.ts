@@ -1,3 +1,4 @@
+import type { DocumentExpectation } from "#domain/document.ts";
 import type { DraftEffects } from "#engine/draft.ts";
 import type { DeadMessage } from "#queues/dead-letter.ts";
 import type { QueueFault } from "#queues/fault.ts";
@@ -84,6 +85,11 @@ export interface QueueDesk {
     id: string,
   ): { readonly kind: "draft"; readonly effects: DraftEffects } | QueueFault | null;
   /**
+   * The same for a queue of any kind, to be committed with the end of the one job that stands for the message: it ends once, so
+   * its deduplication id is not remembered, however late the job is done. For messages whose id is nobody else's.
+   */
+  draftOnce(name: string, message: NewQueueMessage, id: string): Promise<DraftedOnce | QueueFault>;
+  /**
    * What to commit together with the end of a message's job that failed too often, by who works the queue's jobs in this
    * process: it goes to the dead-letter queue. Null: that queue is not there.
    */
@@ -93,6 +99,13 @@ export interface QueueDesk {
 }
 
 export type Done<Value extends object = object> = ({ readonly kind: "done" } & Value) | QueueFault;
+
+/** `expect`: what the effects rest on where other nodes may change the queue. */
+export type DraftedOnce = {
+  readonly kind: "draft";
+  readonly effects: DraftEffects;
+  readonly expect: readonly DocumentExpectation[];
+};
 
 export type CreateQueue = {
   readonly name: string;

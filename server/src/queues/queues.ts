@@ -86,6 +86,7 @@ function deskOf(house: QueueHouse): QueueDesk {
     listMoves: (source, limit) => moving.list(source, limit),
     cancelMove: (id, trace = null) => moving.cancel(id, trace),
     draftMessage: (name, message, id) => sending.draft(name, message, id),
+    draftOnce: (name, message, id) => sending.draftOnce(name, message, id),
     deadLetter: (message) => deadLetter(house, message),
     known: (name) => catalog.known(name),
   };

@@ -4,7 +4,7 @@ import type { Draft, DraftEffects } from "#engine/draft.ts";
 import type { Listed } from "#queues/catalog.ts";
 import { messageFault } from "#queues/check-message.ts";
 import { unknown } from "#queues/definitions.ts";
-import type { Done } from "#queues/desk.ts";
+import type { Done, DraftedOnce } from "#queues/desk.ts";
 import { type QueueFault, queueFault } from "#queues/fault.ts";
 import type { QueueHouse } from "#queues/house.ts";
 import { BATCH_BYTES_MAX, BATCH_MAX, messageBytes, type NewQueueMessage, type SentMessage } from "#queues/message.ts";
@@ -55,6 +55,22 @@ export class Sending {
     counts.touch(queue);
     tallies.add(name, "sent", 1);
     return { kind: "draft", effects: { jobs: [this.#job(queue, message, id).job] } };
+  }
+
+  /** Effects that put a message into a queue of any kind, in the unit that ends the one job that stands for it. */
+  async draftOnce(name: string, message: NewQueueMessage, id: string): Promise<DraftedOnce | QueueFault> {
+    const { engine, catalog, counts, tallies } = this.#house;
+    const listed = await catalog.find(name);
+    if (listed === null) return unknown(name);
+    const { queue, version } = listed;
+    const own = isFifo(queue) ? { ...message, dedupId: message.dedupId ?? id } : message;
+    const fault = messageFault(queue, own);
+    if (fault !== null) return fault;
+    counts.touch(queue);
+    tallies.add(name, "sent", 1);
+    // Another node may have emptied or removed it a moment ago.
+    const expect = engine.parts.store.can.manyNodes ? [{ collection: QUEUES, id: name, version }] : [];
+    return { kind: "draft", effects: { jobs: [this.#job(queue, own, id).job] }, expect };
   }
 
   async #commit(listed: Listed, message: NewQueueMessage): Promise<SentMessage | QueueFault> {

@@ -11,6 +11,7 @@ import type { Facts, Looked } from "#topology/facts.ts";
 import { fold } from "#topology/fold.ts";
 import { type Graph, ordered } from "#topology/graph.ts";
 import { mermaidOf } from "#topology/mermaid.ts";
+import { patternText } from "#topology/pattern-text.ts";
 import { edgeText, figuresOf, titleOf } from "#topology/words.ts";
 
 const NOW = 1_000_000;
@@ -54,7 +55,15 @@ function target(arn: string, deadLetterArn: string | null = null): Target {
 
 function rule(bus: string, name: string, targets: readonly Target[], more: Partial<Rule> = {}): Rule {
   return {
-    ...{ bus, name, pattern: '{"source":["shop"]}', schedule: null, state: "ENABLED", description: null, roleArn: null },
+    ...{
+      bus,
+      name,
+      pattern: '{"source":["shop"]}',
+      schedule: null,
+      state: "ENABLED",
+      description: null,
+      roleArn: null,
+    },
     ...{ tags: {}, targets, managedBy: null, createdMs: 1, modifiedMs: 1, ...more },
   };
 }
@@ -88,10 +97,7 @@ function lines(graph: Graph): readonly string[] {
 }
 
 test("an empty house has its doors, the default bus and the notifications", () => {
-  assert.deepEqual(lines(draw(facts())), [
-    "door:POST /events -> bus:default",
-    "door:POST /send -> send:notifications",
-  ]);
+  assert.deepEqual(lines(draw(facts())), ["door:POST /events -> bus:default", "door:POST /send -> send:notifications"]);
 });
 
 test("what leads where is drawn from the definitions of all of them", () => {
@@ -137,10 +143,10 @@ test("what leads where is drawn from the definitions of all of them", () => {
     "schedule:every 5 minutes => function:nightly",
     "own:Tidings itself -> bus:tidings",
     "own:Tidings itself -> journal:journal",
-    'bus:default => function:welcome ({"source":["shop"]})',
+    "bus:default => function:welcome (all from shop)",
     "bus:shop -> rule:shop/big",
     "bus:shop -> rule:shop/mirror (off)",
-    'bus:tidings -> webhook:wh_1 ({"source":["shop"]})',
+    "bus:tidings -> webhook:wh_1 (all from shop)",
     "journal:journal => function:audit",
     "journal:journal -> reader:rules",
     "rule:shop/big -> queue:orders",
@@ -156,7 +162,9 @@ test("what leads where is drawn from the definitions of all of them", () => {
     "function:thumbs -> documents:pictures (emits)",
     "send:notifications -> list:customers",
   ]);
-  assert.ok(graph.nodes.every(({ state, id }) => (state === "fine") !== ["rule:shop/mirror", "webhook:wh_1"].includes(id)));
+  assert.ok(
+    graph.nodes.every(({ state, id }) => (state === "fine") !== ["rule:shop/mirror", "webhook:wh_1"].includes(id)),
+  );
   assert.equal(graph.nodes.find(({ id }) => id === "webhook:wh_1")?.says, "https://example.com");
 });
 
@@ -165,7 +173,8 @@ test("what is named and not there is drawn as missing, unless nobody has looked 
     rules: whole([rule("default", "r", [target(QUEUE("gone")), target(HOOK("gone")), target(FUNCTION("gone"))])]),
     functions: [fn("f", { kind: "queue", queue: "other", ...NO_FILTER })],
   };
-  const missing = (graph: Graph) => graph.nodes.flatMap(({ id, state }) => (state === "missing" ? [id] : [])).toSorted();
+  const missing = (graph: Graph) =>
+    graph.nodes.flatMap(({ id, state }) => (state === "missing" ? [id] : [])).toSorted();
   assert.deepEqual(missing(draw(facts(given))), ["function:gone", "queue:gone", "queue:other", "webhook:gone"]);
   const cut = { queues: { items: [], isCut: true }, webhooks: { items: [], isCut: true } };
   const graph = draw(facts({ ...given, ...cut }));
@@ -246,19 +255,43 @@ test("of very many things those stay that need somebody or are connected, and th
   assert.ok(performance.now() - beganMs < 2_000, "a moment");
   const of = (kind: string) => graph.nodes.filter((node) => node.kind === kind);
   assert.deepEqual([of("rule").length, of("queue").length], [101, 151]);
-  assert.ok(graph.nodes.some(({ id }) => id === "queue:q1999"), "what needs somebody is shown");
-  const [rest] = graph.nodes.filter(({ id }) => id === "rule:/more");
+  assert.ok(
+    graph.nodes.some(({ id }) => id === "queue:q1999"),
+    "what needs somebody is shown",
+  );
+  const [rest] = graph.nodes.filter(({ id }) => id === "more:rule");
   assert.deepEqual(rest && [titleOf(rest), rest.many], ["1,900+ more rules", 1_900]);
   assert.ok(graph.edges.length < 1_000, `${graph.edges.length} edges`);
-  assert.ok(lines(graph).includes("rule:/more -> queue:/more (1,849 of them)"));
-  assert.ok(lines(graph).includes("bus:default -> rule:/more (1,900 of them)"));
+  assert.ok(lines(graph).includes("more:rule -> more:queue (1,850 of them)"));
+  assert.ok(lines(graph).includes("bus:default -> more:rule (1,900 of them)"));
   assert.deepEqual(graph.notes, [
-    "There are more rules than the 2000 that were looked at.",
-    "1,850 of queues are drawn as one.",
-    "1,900 of rules are drawn as one.",
+    "There are more rules than the 2,000 that were looked at.",
+    "1,850 queues are drawn as one.",
+    "1,900 rules are drawn as one.",
   ]);
   const ids = new Set(graph.nodes.map(({ id }) => id));
   for (const { from, to } of graph.edges) assert.ok(ids.has(from) && ids.has(to), `${from} ${to}`);
+});
+
+test("a pattern is said in a few words, or as it is", () => {
+  const said = [
+    patternText({ source: ["shop"], "detail-type": ["OrderPlaced", "OrderPaid"] }),
+    patternText('{"detail-type":["A"],"detail":{"price":[1]}}'),
+    patternText({ source: [{ prefix: "s" }] }),
+    patternText({ detail: { price: [{ numeric: [">", 1] }] } }),
+    patternText("{}"),
+    patternText("no JSON"),
+    patternText({ source: ["x".repeat(100)] }),
+  ];
+  assert.deepEqual(said, [
+    "OrderPlaced, OrderPaid from shop",
+    "A where …",
+    '{"source":[{"prefix":"s"}]}',
+    '{"detail":{"price":[{"numeric":[">",1]}]}}',
+    "{}",
+    "no JSON",
+    `all from ${"x".repeat(50)}…`,
+  ]);
 });
 
 test("the same house gives the same drawing, in whatever order it is read", () => {

@@ -16,7 +16,8 @@ import type { RuleLoad } from "#rules/rule-loads.ts";
 import type { Rule } from "#rules/rule.ts";
 import type { Facts } from "#topology/facts.ts";
 import { type Edge, type EdgeKind, type Graph, idOf, type Load, type Node, plainNode } from "#topology/graph.ts";
-import { PATTERN_CHARS_MAX, TYPES_SHOWN } from "#topology/limits.ts";
+import { TYPES_SHOWN } from "#topology/limits.ts";
+import { patternText, short } from "#topology/pattern-text.ts";
 
 /** The doors, in the words of whoever calls them. */
 const DOOR = {
@@ -78,7 +79,7 @@ class Drawing {
     for (const [name, things] of this.#facts.seen) this.#emissions(name, things);
     this.#deadLetterQueues();
     for (const { name, behind } of readers.items) {
-      const load = this.#loadOf([queueOf({ name })]);
+      const load = deadOnly(this.#loadOf([queueOf({ name })]));
       this.#line(this.#journal(), this.#add(plainNode("reader", name, { behind, load })), { kind: "gives" });
     }
     for (const id of lists.items) this.#line(idOf("send", SENDS), this.#add(plainNode("list", id)), { kind: "gives" });
@@ -103,7 +104,7 @@ class Drawing {
     const { bus, name, state, pattern, targets, managedBy } = rule;
     const isOff = state === "DISABLED" || pattern === null;
     const from = this.#bus(bus);
-    const label = pattern === null ? "no pattern" : short(pattern);
+    const label = pattern === null ? "no pattern" : patternText(pattern);
     const [sole] = targets;
     // A rule that somebody manages is a part of what it gives to.
     if (managedBy !== null && sole !== undefined && targets.length === 1) {
@@ -160,11 +161,9 @@ class Drawing {
       ...(isReader ? [queueOf({ name: STREAM_CONSUMER + name })] : []),
     ]);
     return plainNode("function", name, {
-      says: `${on.kind} ${short(triggerText(on))}`,
       state: state === "running" ? "fine" : "faulty",
       why: fault,
-      // A reader's line and a schedule's next time are jobs that are always there.
-      load: isReader || on.kind === "schedule" ? { ...load, waiting: 0, inHand: 0, oldestMs: null } : load,
+      load: isReader || on.kind === "schedule" ? deadOnly(load) : load,
       calls: { done: tally.done, failed: tally.failed },
       behind: isReader ? waiting : null,
       nextMs: nextRunMs,
@@ -181,20 +180,20 @@ class Drawing {
       case "event": {
         // Its rule says so already, if it is there.
         if (!this.#pairs.has(pairOf(idOf("bus", on.bus), to)))
-          this.#line(this.#bus(on.bus), to, { kind: "starts", label: short(JSON.stringify(on.pattern)), isOff: true });
+          this.#line(this.#bus(on.bus), to, { kind: "starts", label: patternText(on.pattern), isOff: true });
         return;
       }
       case "stream":
         return this.#line(this.#journal(), to, {
           ...starts,
-          label: on.filter === null ? null : short(JSON.stringify(on.filter)),
+          label: on.filter === null ? null : patternText(on.filter),
         });
       case "http":
         return this.#line(this.#door(DOOR.functions), to, { ...starts, label: triggerText(on) });
       case "schedule":
         return this.#line(this.#add(plainNode("schedule", triggerText(on))), to, starts);
       case "blob":
-        return this.#line(this.#files(), to, { ...starts, label: triggerText(on) });
+        return this.#line(this.#files(), to, { ...starts, label: short(triggerText(on)) });
     }
   }
 
@@ -314,7 +313,7 @@ class Drawing {
       ["readers", readers],
     ];
     return cut.flatMap(([what, { items, isCut }]) =>
-      isCut ? [`There are more ${what} than the ${items.length} that were looked at.`] : [],
+      isCut ? [`There are more ${what} than the ${items.length.toLocaleString("en")} that were looked at.`] : [],
     );
   }
 }
@@ -329,6 +328,11 @@ export function added(one: Load, other: Load): Load {
     dead: one.dead + other.dead,
     oldestMs: ages.length === 0 ? null : Math.max(...ages),
   };
+}
+
+/** A reader's line and a schedule's next time are jobs that are always there. */
+function deadOnly({ dead }: Load): Load {
+  return { ...NO_LOAD, dead };
 }
 
 function isEmpty({ waiting, inHand, dead }: Load): boolean {
@@ -357,8 +361,4 @@ function isFunction(arn: string): boolean {
 /** Of an address only the part that cannot be a secret. */
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "?";
-}
-
-function short(text: string): string {
-  return text.length <= PATTERN_CHARS_MAX ? text : `${text.slice(0, PATTERN_CHARS_MAX - 1)}…`;
 }

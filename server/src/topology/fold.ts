@@ -1,5 +1,5 @@
 import { added } from "#topology/draw.ts";
-import { type Edge, type Graph, idOf, type Node, type NodeKind, plainNode } from "#topology/graph.ts";
+import { type Edge, type Graph, type Node, type NodeKind, plainNode, restId } from "#topology/graph.ts";
 
 /** So many of a kind are drawn one by one: more than that, nobody reads. */
 export const SHOWN_MAX: Readonly<Record<NodeKind, number>> = {
@@ -43,7 +43,7 @@ export function fold(graph: Graph, cut: ReadonlySet<NodeKind>, shown = SHOWN_MAX
     const folded = restOf(kind, rest, isCut);
     for (const { id } of rest) places.set(id, folded.id);
     nodes.push(...byNeed.slice(0, most), folded);
-    notes.push(`${rest.length.toLocaleString("en")} of ${PLURALS[kind]} are drawn as one.`);
+    notes.push(`${rest.length.toLocaleString("en")} ${PLURALS[kind]} are drawn as one.`);
   }
   return { ...graph, nodes, edges: moved(graph.edges, places), notes: [...graph.notes, ...notes] };
 }
@@ -74,8 +74,7 @@ function restOf(kind: NodeKind, rest: readonly Node[], isCut: boolean): Node {
   const behind = rest.flatMap((node) => node.behind ?? []);
   const unwell = rest.filter(({ state }) => state === "faulty" || state === "missing").length;
   return plainNode(kind, `more ${PLURALS[kind]}`, {
-    // No name has a slash in front, so no thing of the kind is called so.
-    id: idOf(kind, "/more"),
+    id: restId(kind),
     state: unwell > 0 ? "faulty" : "fine",
     why: unwell > 0 ? `${unwell.toLocaleString("en")} of them are not as they should be.` : null,
     load: firstLoad === undefined ? null : otherLoads.reduce(added, firstLoad),

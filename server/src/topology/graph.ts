@@ -39,7 +39,7 @@ export type NodeKind = (typeof NODE_KINDS)[number];
 export type NodeState = "fine" | "off" | "faulty" | "missing";
 
 export type Node = {
-  /** `kind:name`; the same for ever. */
+  /** `kind:name`, or `more:kind` for all that are not drawn one by one; the same for ever. */
   readonly id: string;
   readonly kind: NodeKind;
   readonly name: string;
@@ -90,6 +90,11 @@ export type Edge = {
 
 export function idOf(kind: NodeKind, name: string): string {
   return `${kind}:${name}`;
+}
+
+/** Of the node that stands for the rest of its kind; no kind is called `more`, so nothing else has it. */
+export function restId(kind: NodeKind): string {
+  return `more:${kind}`;
 }
 
 /** A node of which nothing is known but that it is there. */

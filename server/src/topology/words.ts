@@ -1,4 +1,4 @@
-import { type Edge, errorRate, type Load, type Node, type NodeKind } from "#topology/graph.ts";
+import { type Edge, errorRate, type Load, type Node, type NodeKind, restId } from "#topology/graph.ts";
 
 /** What a drawing says of nodes and edges, in whatever form it is drawn. Names may be anything: whoever draws makes them harmless. */
 
@@ -17,7 +17,7 @@ const TITLED: ReadonlySet<NodeKind> = new Set<NodeKind>([
 
 /** `queue orders`, `1,900+ more queues`. */
 export function titleOf({ kind, name, many, isCut, id }: Node): string {
-  if (id === `${kind}:/more`) return many === 0 ? name : `${grouped(many)}${isCut ? "+" : ""} ${name}`;
+  if (id === restId(kind)) return many === 0 ? name : `${grouped(many)}${isCut ? "+" : ""} ${name}`;
   return TITLED.has(kind) ? `${kind} ${name}` : name;
 }
 

@@ -124,7 +124,34 @@ export const EVENT_KINDS = [
   "retention.events",
 ] as const;
 
-export type Kind = (typeof KINDS)[number] | (typeof EVENT_KINDS)[number];
+/** The same for the simulation of users' functions. */
+export const FUNCTION_KINDS = [
+  // What is called, and what came of it.
+  "functions.sent",
+  "functions.worked",
+  "functions.threw",
+  "functions.partlyFailed",
+  "functions.stale",
+  "functions.slow",
+  "functions.heard",
+  "functions.streamed",
+  "functions.inLine",
+  "functions.ticked",
+  "functions.dead",
+  "functions.reloaded",
+  // The machine.
+  "process.stoppedDrained",
+  "process.stoppedCut",
+  "clock.back",
+  "clock.ahead",
+  "lease.deaf",
+  "store.full",
+  "store.slow",
+  "store.readFailed",
+  "store.fenced",
+] as const;
+
+export type Kind = (typeof KINDS)[number] | (typeof EVENT_KINDS)[number] | (typeof FUNCTION_KINDS)[number];
 
 /** How often each of them happened. */
 export type Exercised = Readonly<Partial<Record<Kind, number>>>;

@@ -1,25 +1,28 @@
 import { parseArgs } from "node:util";
-import { EVENT_KINDS, type Kind, KINDS, missing } from "./coverage.ts";
+import { EVENT_KINDS, FUNCTION_KINDS, type Kind, KINDS, missing } from "./coverage.ts";
 import { type EventReport, simulateEvents } from "./events/event-simulation.ts";
+import { type FunctionReport, simulateFunctions } from "./functions/function-simulation.ts";
 import { shrinkBy } from "./shrink.ts";
 import { type Report, simulate, STEPS_DEFAULT, type Wishes } from "./simulation.ts";
 
 /*
  * npm run simulate -- --seeds 1000 [--from 1] [--json]     runs seeds until one fails
  * npm run simulate -- --seed 7 [--only 3,17,40]            replays one, and tells what happened
- * npm run simulate -- --profile events …                   only events, rules, queues and webhooks; people: only messages
+ * npm run simulate -- --profile events …                   only events, rules, queues and webhooks; people: only messages;
+ *                                                          functions: only users' functions
  */
 const USAGE =
-  "npm run simulate -- [--profile people|events] [--seeds N] [--from N] [--seed N] [--only STEP,STEP…] [--json]";
+  "npm run simulate -- [--profile people|events|functions] [--seeds N] [--from N] [--seed N] [--only STEP,STEP…] [--json]";
 
-type AnyReport = Report | EventReport;
+type AnyReport = Report | EventReport | FunctionReport;
 type Profile = {
-  readonly name: "people" | "events";
+  readonly name: "people" | "events" | "functions";
   readonly simulate: (seed: number, wishes: Wishes) => Promise<AnyReport>;
   readonly kinds: readonly Kind[];
 };
 const PEOPLE: Profile = { name: "people", simulate, kinds: KINDS };
 const EVENTS: Profile = { name: "events", simulate: simulateEvents, kinds: EVENT_KINDS };
+const FUNCTIONS: Profile = { name: "functions", simulate: simulateFunctions, kinds: FUNCTION_KINDS };
 const SEEDS_DEFAULT = 100;
 /** So many seeds meet every kind of trouble; if they do not, the simulation does not bite any more. */
 const SEEDS_COVERING = 50;
@@ -33,11 +36,15 @@ async function main(argv: string[]): Promise<0 | 1 | 2> {
   const { seed, only, json, profile } = options;
   if (seed !== null) return await one(profile ?? PEOPLE, seed, only, json);
   if (profile !== null) return await many(profile, options.from, options.seeds, json);
-  // Each has half of the seeds.
-  const half = Math.ceil(options.seeds / 2);
-  const people = await many(PEOPLE, options.from, half, json);
-  if (people !== 0 || half === options.seeds) return people;
-  return await many(EVENTS, options.from, options.seeds - half, json);
+  // Each has a third of the seeds.
+  const third = Math.ceil(options.seeds / 3);
+  for (const [at, one] of [PEOPLE, EVENTS, FUNCTIONS].entries()) {
+    const seeds = Math.min(third, options.seeds - at * third);
+    if (seeds <= 0) break;
+    const ended = await many(one, options.from, seeds, json);
+    if (ended !== 0) return ended;
+  }
+  return 0;
 }
 
 async function many(profile: Profile, from: number, seeds: number, json: boolean): Promise<0 | 1> {
@@ -117,7 +124,7 @@ class Sum {
 }
 
 type Options = {
-  /** Null: both. */
+  /** Null: all. */
   readonly profile: Profile | null;
   readonly seeds: number;
   readonly from: number;
@@ -145,7 +152,7 @@ function read(argv: string[]): Options | null {
     const seed = values.seed === undefined ? null : Number(values.seed);
     const only = values.only === undefined ? null : values.only.split(",").filter(Boolean).map(Number);
     const numbers = [seeds, from, seed ?? 0, ...(only ?? [])];
-    const profile = [PEOPLE, EVENTS].find(({ name }) => name === values.profile) ?? null;
+    const profile = [PEOPLE, EVENTS, FUNCTIONS].find(({ name }) => name === values.profile) ?? null;
     if (profile === null && values.profile !== undefined) return null;
     const inRange = (only ?? []).every((step) => step < STEPS_DEFAULT * 100);
     return numbers.every((n) => Number.isInteger(n) && n >= 0) && inRange && seeds >= 1

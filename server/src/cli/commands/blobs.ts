@@ -5,12 +5,12 @@ import { nameFlaw } from "#blobs/names.ts";
 import { openClient } from "#cli/access.ts";
 import { segment } from "#cli/client.ts";
 import { EXIT, type Exit, UsageFault } from "#cli/exit.ts";
-import { nextCursor, number, object, rows, text, timeMs } from "#cli/json.ts";
+import { nextCursor, number, rows, text, timeMs } from "#cli/json.ts";
 import { acting, command, examples, type Options, withServer } from "#cli/options.ts";
 import { ago, count, paint, size, table } from "#cli/output.ts";
 import { clean } from "#cli/text.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
-import type { Json } from "#domain/json.ts";
+import type { Json, JsonObject } from "#domain/json.ts";
 
 const PAGE_MAX = 1_000;
 const LIST_MAX = 100_000;
@@ -98,7 +98,7 @@ const COLUMNS = [
   { title: "put", align: "right" as const, drop: 1 },
 ];
 
-function cellsOf(blob: ReturnType<typeof object>, nowMs: number): readonly string[] {
+function cellsOf(blob: JsonObject, nowMs: number): readonly string[] {
   const putMs = timeMs(blob, "updated");
   return [
     clean(text(blob, "name")),

@@ -51,7 +51,9 @@ type Drawn = {
 
 function show(world: World, body: JsonObject): void {
   const nodes = new Map(rows(body, "nodes").map((row) => [text(row, "id"), nodeOf(row)]));
-  const edges = rows(body["edges"]).map(edgeOf);
+  const edges = rows(body["edges"])
+    .map(edgeOf)
+    .filter(({ from, to }) => nodes.has(from) && nodes.has(to));
   const drawn: Drawn = { nodes, from: Map.groupBy(edges, ({ from }) => from), done: new Set() };
   const inner = new Set(edges.filter(({ from, to }) => from !== to).map(({ to }) => to));
   for (const id of nodes.keys()) if (!inner.has(id)) showTree(world, drawn, id);
@@ -59,7 +61,10 @@ function show(world: World, body: JsonObject): void {
   for (const id of nodes.keys()) if (!drawn.done.has(id)) showTree(world, drawn, id);
   for (const row of rows(body["shared"])) {
     const figures = figuresOf({ load: loadOf(object(row["load"])), calls: null, behind: null });
-    say(world.out, `${clean(text(row, "name"))}  ${paint(world.out, "dim", figures.join(", "))}`);
+    sayParts(world, "", [
+      [clean(text(row, "name")), null],
+      [figures.join(", "), "cyan"],
+    ]);
   }
   for (const note of texts(body["notes"])) say(world.err, paint(world.err, "yellow", clean(note)));
 }

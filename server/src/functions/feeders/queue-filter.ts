@@ -7,11 +7,11 @@ import { isJson } from "#rules/pattern/json-reader.ts";
 /** A message in hand, read once. */
 export type Taken = { readonly job: Job; readonly payload: Payload };
 
-/** Divides messages into those to be worked, and those that are too old or that the filter passes over. */
+/** Divides messages into those to be worked, and those that are too old or that the filter passes over; null: it passes none. */
 export function dueNow(
   queue: Queue,
   jobs: readonly Job[],
-  fits: Fits,
+  fits: Fits | null,
   nowMs: number,
 ): { readonly work: readonly Taken[]; readonly gone: readonly Job[] } {
   const oldestMs = nowMs - queue.attributes.retentionMs;
@@ -19,7 +19,7 @@ export function dueNow(
   const gone: Job[] = [];
   for (const job of jobs) {
     const payload = payloadOf(job);
-    if (payload.sentMs >= oldestMs && fits(filtered(payload))) work.push({ job, payload });
+    if (payload.sentMs >= oldestMs && (fits === null || fits(filtered(payload)))) work.push({ job, payload });
     else gone.push(job);
   }
   return { work, gone };

@@ -136,7 +136,10 @@ test("a dead-letter queue that is not there leaves the message with the engine's
   await world.world.settle(world.of.queues.remove("orders-dead"));
   await world.reload({ work: worker("orders", poisoned()) });
   await world.pass(60_000);
-  assert.deepEqual((await world.dead()).map(({ error }) => error.slice(0, 12)), ["RangeError: "]);
+  assert.deepEqual(
+    (await world.dead()).map(({ error }) => error.slice(0, 12)),
+    ["RangeError: "],
+  );
 });
 
 test("a message that other queues have tried too often takes nobody with it who came in the same batch", async () => {
@@ -154,7 +157,10 @@ test("a message that other queues have tried too often takes nobody with it who 
   await world.reload({ second: worker("middle", (batch) => void seen.push(texts(batch))) });
   await world.pass(1_000);
   assert.deepEqual(seen, [["a", "b"]]);
-  assert.deepEqual((await world.take("end")).map(({ body }) => body), ["poison"]);
+  assert.deepEqual(
+    (await world.take("end")).map(({ body }) => body),
+    ["poison"],
+  );
 });
 
 test("what the filter does not let through, and what is too old, is gone unseen", async () => {
@@ -252,7 +258,9 @@ async function count(batch: Batch, { documents }: Context, between: () => void =
 test("many calls that change one document are each counted once", async () => {
   const world = await FunctionsWorld.start({}, { attributes: { orders: {} } });
   await world.put("orders", ...Array.from({ length: 12 }, (_, at) => `m${at}`));
-  await world.reload({ work: worker("orders", (batch, context) => count(batch, context), { batchSize: 1, concurrency: 6 }) });
+  await world.reload({
+    work: worker("orders", (batch, context) => count(batch, context), { batchSize: 1, concurrency: 6 }),
+  });
   await world.pass(60_000);
   assert.deepEqual(await world.document("queue-counters", "all"), { count: 12 });
   assert.equal((await world.raised("did")).length, 12);
@@ -278,7 +286,8 @@ test("a document that others change each time makes it fail after sixteen calls,
 test("wherever the process dies, each message has its effects once", async () => {
   const commits = await lived(null);
   assert.ok(commits >= 8, `${commits} commits are places to die at`);
-  for (let commit = 1; commit <= commits; commit += 1) for (const isDone of [false, true]) await lived({ commit, isDone });
+  for (let commit = 1; commit <= commits; commit += 1)
+    for (const isDone of [false, true]) await lived({ commit, isDone });
 });
 
 /** Twelve messages, of which one is named as failed at first and one batch throws once; dies at a commit if one is given. */
@@ -291,7 +300,9 @@ async function lived(at: { readonly commit: number; readonly isDone: boolean } |
       threw = true;
       throw new Error("once");
     }
-    return { failed: batch.filter(({ text, receiveCount }) => text === "m9" && receiveCount === 1).map(({ id }) => id) };
+    return {
+      failed: batch.filter(({ text, receiveCount }) => text === "m9" && receiveCount === 1).map(({ id }) => id),
+    };
   };
   // A failed message of a batch that is done is counted with the batch, as its handler wrote it: so it is alone here.
   const world = await FunctionsWorld.start({}, { attributes: { orders: {}, next: {} } });

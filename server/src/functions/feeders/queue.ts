@@ -12,7 +12,7 @@ import { type Batch, QueueBatches } from "#functions/feeders/queue-batches.ts";
 import type { Feed, Feeder } from "#functions/feeder.ts";
 import type { FunctionsHouse } from "#functions/house.ts";
 import type { Invoker } from "#functions/invoker.ts";
-import { IN_HAND_MAX, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
+import { IN_HAND_MAX, IN_HAND_MIN, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
 import { type Fits, fitsOf, patternFlaw } from "#functions/pattern.ts";
 import { errorText } from "#engine/error-text.ts";
 import { sleep } from "#engine/sleep.ts";
@@ -38,7 +38,7 @@ class QueueFeed implements Feed {
   readonly #house: FunctionsHouse;
   readonly #batches: QueueBatches;
   #declared: DeclaredFunction;
-  #fits: Fits;
+  #fits: Fits | null;
   #at: { readonly storeQueue: string; readonly runner: StageRunner<never> } | null = null;
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -46,7 +46,7 @@ class QueueFeed implements Feed {
   constructor(house: FunctionsHouse, invoker: Invoker, declared: DeclaredFunction) {
     this.#house = house;
     this.#declared = declared;
-    this.#fits = fitsOf(onOf(declared).filter);
+    this.#fits = filterOf(declared);
     this.#batches = new QueueBatches(house, invoker);
   }
 
@@ -71,7 +71,7 @@ class QueueFeed implements Feed {
 
   update(declared: DeclaredFunction): void {
     this.#declared = declared;
-    this.#fits = fitsOf(onOf(declared).filter);
+    this.#fits = filterOf(declared);
   }
 
   async #followAlways(signal: AbortSignal): Promise<void> {
@@ -110,7 +110,8 @@ class QueueFeed implements Feed {
     const declared = (): DeclaredFunction => this.#declared;
     const inHand = (): number => {
       const { concurrency } = declared();
-      return Math.min(IN_HAND_MAX, 2 * concurrency * onOf(declared()).batchSize);
+      // Claims go in batches: what handlers are done with in the time of one claim lies ready for them.
+      return Math.min(IN_HAND_MAX, Math.max(IN_HAND_MIN, 2 * concurrency * onOf(declared()).batchSize));
     };
     return {
       queue: storeQueue,
@@ -140,6 +141,11 @@ class QueueFeed implements Feed {
       ...batches.map((batch) => this.#batches.run({ queue, declared, batch, context })),
     ]);
   }
+}
+
+function filterOf(declared: DeclaredFunction): Fits | null {
+  const { filter } = onOf(declared);
+  return filter === null ? null : fitsOf(filter);
 }
 
 function onOf({ on }: DeclaredFunction) {

@@ -21,6 +21,7 @@ import { registerRequests } from "#doors/http/routes/requests.ts";
 import { registerSchemas } from "#doors/http/routes/schemas.ts";
 import { registerRules } from "#doors/http/routes/rules.ts";
 import { registerSend } from "#doors/http/routes/send.ts";
+import { registerTopology } from "#doors/http/routes/topology.ts";
 import { registerWebhooks } from "#doors/http/routes/webhooks.ts";
 import { registerProbes, registerService } from "#doors/http/routes/service.ts";
 
@@ -42,6 +43,7 @@ export function registerAll(routes: Routes, house: HttpHouse, openApi: () => str
   registerDirectory(routes, house);
   registerMailbox(routes, house);
   registerAdmin(routes, house);
+  registerTopology(routes, house);
   registerEvents(routes, house);
   registerRules(routes, house);
   registerWebhooks(routes, house);
