@@ -1,10 +1,5 @@
 /** Most jobs of one function in hand: what waits for a place of its concurrency must not fill the memory. */
 export const IN_HAND_MAX = 2_000;
-/**
- * Messages of one function in hand at least, if there are so many: with twenty, a claim for each ten would take longer than the
- * calls. What waits in hand for a slow handler is not given to other nodes meanwhile.
- */
-export const IN_HAND_MIN = 200;
 /** How often it is looked whether a queue was purged, deleted or made again by another node. */
 export const QUEUE_LOOK_MS = 1_000;
 /** How long calls under way may take when their function is taken away or the server stops serving it. */

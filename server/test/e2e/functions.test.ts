@@ -78,7 +78,7 @@ async function count(program: Program, id: string): Promise<number> {
 }
 
 async function lying(program: Program, queue: string): Promise<number> {
-  return (await program.get<{ readonly visible: number }>(`/queues/${queue}`)).visible;
+  return (await program.get<{ readonly counts: { readonly visible: number } }>(`/queues/${queue}`)).counts.visible;
 }
 
 test("through a kill in the middle of many messages every counter is exact, and no mail comes twice but those in doubt", async (t) => {
@@ -98,7 +98,6 @@ test("through a kill in the middle of many messages every counter is exact, and 
     return done > 0 && done;
   });
   await program.kill();
-  const inDoubt = host.mails.length;
   program = await home.start(env);
   await until("all is counted", async () => {
     const all = await Promise.all(["worked", "read"].map((id) => count(program, id)));
@@ -110,7 +109,8 @@ test("through a kill in the middle of many messages every counter is exact, and 
   await until("every mail has come", () => recipients().size === mails);
   assert.deepEqual([await count(program, "worked"), await count(program, "read")], [sent, sent]);
   for (let n = 1; n <= sent; n += 50) assert.equal(await count(program, `told-${n}`), 1);
-  assert.ok(host.mails.length - mails <= inDoubt, `${host.mails.length} mails for ${mails}`);
+  // What was under way at the kill comes again as the same mail; nothing was sent for a second time.
+  assert.equal(new Set(host.mails.map(({ messageId }) => messageId)).size, mails);
   const { results } = await program.get<{ readonly results: readonly object[] }>("/admin/dead-letters");
   assert.deepEqual(results, []);
   t.diagnostic(`${before} of ${sent} were done at the kill, ${host.mails.length - mails} mails came twice`);
@@ -157,7 +157,7 @@ test("poison lies in the dead-letter queue, and is done when its function is men
   const program = await home.start(env);
   const made = await program.call("PUT", "/queues/dead", {});
   assert.equal(made.ok, true, await made.text());
-  const redrive = { redrive: { dead_letter_queue: "dead", receive_max: 2 } };
+  const redrive = { dead_letter: { queue: "dead", receive_max: 2 } };
   const changed = await program.call("PUT", "/queues/orders", redrive);
   assert.equal(changed.ok, true, await changed.text());
   for (let n = 1; n <= 5; n += 1) await send(program, "orders", { n });

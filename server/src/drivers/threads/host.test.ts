@@ -220,6 +220,24 @@ describe("a function in a thread", () => {
     assert.equal(ended.output, "[]");
   });
 
+  test("waits in its thread for the next call, but when many others have been called since", async () => {
+    const names = Array.from({ length: 18 }, (_, n) => `f${n}`);
+    const started = `const started = process.hrtime.bigint().toString();\n`;
+    await using at = await given(
+      Object.fromEntries(names.map((name) => [`${name}.ts`, started + queueFunction("return started;")])),
+    );
+    const startedOf = async (name: string): Promise<string> => {
+      const ended = await invoke(at.host, call(at.find(name)));
+      assert(ended.kind === "returned");
+      return ended.output ?? "";
+    };
+    const first = new Map<string, string>();
+    for (const name of names) first.set(name, await startedOf(name));
+    assert.equal(await startedOf("f17"), first.get("f17"));
+    assert.equal(await startedOf("f9"), first.get("f9"));
+    assert.notEqual(await startedOf("f0"), first.get("f0"));
+  });
+
   test("reads documents and its blob through the server", async () => {
     await using at = await given({
       "blob.ts": `import { blob, defineFunction } from "tidings";

@@ -15,6 +15,8 @@ import type { FunctionsPlace } from "#ports/functions-place.ts";
 
 /** A thread that had no call for so long is ended: a function costs memory only while it is used. */
 const IDLE_MS = 60_000;
+/** Functions whose threads wait for a call at the same time, each with some 10 MB; the one that waits longest makes room. */
+const IDLE_FUNCTIONS_MAX = 16;
 /** Editors write a file in several steps. */
 const SETTLE_MS = 100;
 
@@ -41,6 +43,8 @@ class ThreadHost implements FunctionHost {
   readonly #urls = new Map<number, ReadonlyMap<string, string>>();
   readonly #threads = new Map<string, Threads>();
   readonly #closing = new Set<FunctionThread>();
+  /** The one that has waited longest first. */
+  readonly #idle = new Set<Threads>();
   #generation = 0;
   #current = 0;
   #isClosed = false;
@@ -75,6 +79,7 @@ class ThreadHost implements FunctionHost {
 
   async invoke(call: Invocation, reads: FunctionReads, signal: AbortSignal): Promise<Invoked> {
     const threads = this.#threadsOf(call.declared.name);
+    this.#idle.delete(threads);
     if (!call.alone) {
       if (threads.together?.takes !== true) threads.together = this.#start(call.declared, threads);
       return await threads.together.call(call, reads, signal);
@@ -161,11 +166,20 @@ class ThreadHost implements FunctionHost {
   /** Ends the threads of a function that is not called for a while. */
   #rest(threads: Threads): void {
     clearTimeout(threads.idle ?? undefined);
-    threads.idle = setTimeout(() => {
-      if (threads.isKept) return;
-      if (threads.together?.isIdle === true) threads.together.close();
-      if (threads.alone?.isIdle === true) threads.alone.close();
-    }, IDLE_MS).unref();
+    threads.idle = setTimeout(() => this.#letRest(threads), IDLE_MS).unref();
+    this.#idle.delete(threads);
+    // One that has just ended waits for nothing.
+    if ([threads.together, threads.alone].every((thread) => thread === null || thread.isGone)) return;
+    this.#idle.add(threads);
+    const [longest] = this.#idle;
+    if (longest !== undefined && this.#idle.size > IDLE_FUNCTIONS_MAX) this.#letRest(longest);
+  }
+
+  #letRest(threads: Threads): void {
+    this.#idle.delete(threads);
+    if (threads.isKept) return;
+    if (threads.together?.isIdle === true) threads.together.close();
+    if (threads.alone?.isIdle === true) threads.alone.close();
   }
 
   #closeAll({ together, alone, idle }: Threads): void {

@@ -146,6 +146,6 @@ async function lived(at: { readonly commit: number; readonly isDone: boolean } |
     if (world.world.dead) await world.restart();
     await world.pass(1_000);
   }
-  assert.deepEqual((await world.said("heard")).toSorted(), ids, JSON.stringify(at));
+  assert.deepEqual((await world.said("heard")).map(String).toSorted(), ids, JSON.stringify(at));
   return world.commits - before;
 }

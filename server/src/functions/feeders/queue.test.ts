@@ -47,11 +47,11 @@ test("messages come in batches, and what is emitted is there with their end", as
   const sizes: number[] = [];
   const work = worker("orders", (batch) => void sizes.push(batch.length), { batchSize: 4 });
   const world = await FunctionsWorld.start({}, { attributes: { orders: {} } });
-  await world.put("orders", ..."abcdefghij");
+  await world.put("orders", ..."abcdefghij".split(""));
   await world.reload({ work });
   await world.pass(2_000);
   assert.deepEqual(sizes, [4, 4, 2]);
-  assert.deepEqual((await world.said("did")).toSorted(), [..."abcdefghij"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), "abcdefghij".split(""));
   assert.equal((await world.counts("orders")).visible, 0);
 });
 
@@ -87,7 +87,7 @@ test("an id that was not in the batch, or a list that is none, means that nothin
     await world.pass(60_000);
     // Each again, by itself.
     assert.equal(calls, 3);
-    assert.deepEqual((await world.said("did")).toSorted(), ["a", "b"]);
+    assert.deepEqual((await world.said("did")).map(String).toSorted(), ["a", "b"]);
   }
 });
 
@@ -99,7 +99,7 @@ test("a batch that fails as a whole is tried one by one, and only the poison die
   await world.pass(5 * 60_000);
   assert.deepEqual(seen[0], ["a", "poison", "b"]);
   assert.ok(seen.slice(1).every((batch) => batch.length === 1));
-  assert.deepEqual((await world.said("did")).toSorted(), ["a", "b"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), ["a", "b"]);
   const [letter, ...others] = await world.dead();
   assert.equal(others.length, 0);
   assert.match(letter?.error ?? "", /^RangeError: out of cheese/);
@@ -108,7 +108,7 @@ test("a batch that fails as a whole is tried one by one, and only the poison die
   await world.reload({ work: worker("orders") });
   assert.equal((await world.world.settle(world.of.engine.settleDead(letter?.key ?? "", "revive")))?.kind, "committed");
   await world.pass(2_000);
-  assert.deepEqual((await world.said("did")).toSorted(), ["a", "b", "poison"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), ["a", "b", "poison"]);
 });
 
 test("a queue's own redrive policy goes first: the poison lies in its dead-letter queue, and an event tells of it", async () => {
@@ -243,7 +243,7 @@ test("what is not to blame is called again at once, alone in its thread, and no 
     { alone: true, attempt: 1, messages: 1 },
     { alone: true, attempt: 1, messages: 1 },
   ]);
-  assert.deepEqual((await world.said("did")).toSorted(), ["a", "b"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), ["a", "b"]);
   await world.put("orders", "c");
   assert.equal(calls.at(-1)?.alone, false);
 });
@@ -304,7 +304,6 @@ async function lived(at: { readonly commit: number; readonly isDone: boolean } |
       failed: batch.filter(({ text, receiveCount }) => text === "m9" && receiveCount === 1).map(({ id }) => id),
     };
   };
-  // A failed message of a batch that is done is counted with the batch, as its handler wrote it: so it is alone here.
   const world = await FunctionsWorld.start({}, { attributes: { orders: {}, next: {} } });
   await world.put("orders", ...Array.from({ length: 12 }, (_, n) => `m${n}`));
   const before = world.commits;
@@ -325,9 +324,9 @@ async function lived(at: { readonly commit: number; readonly isDone: boolean } |
   const commits = world.commits - before;
   const said = await world.said("did");
   const where = `dies at ${JSON.stringify(at)}`;
-  // The first time, a message that failed in a good batch was written of by its handler too.
+  // What a handler writes of a message that it names as failed is seen with the good ones: only `m9` may be told of twice.
   const once = said.filter((text) => text !== "m9");
-  assert.deepEqual([...new Set(said)].length, 12, where);
+  assert.deepEqual(new Set(said).size, 12, where);
   assert.deepEqual(once.length, 11, `${where}: ${said.join(" ")}`);
   assert.deepEqual(await world.document("queue-counters", "all"), { count: said.length }, where);
   assert.deepEqual(await world.dead(), [], where);
@@ -361,7 +360,7 @@ test("of a batch of which one lease was lost in the middle nothing is seen, and 
   assert.notEqual(lost, null);
   assert.deepEqual(seen[0], ["a", "b", "c"]);
   assert.ok(seen.length > 1, "they came again");
-  assert.deepEqual((await world.said("did")).toSorted(), ["a", "b", "c"]);
+  assert.deepEqual((await world.said("did")).map(String).toSorted(), ["a", "b", "c"]);
 });
 
 test("a store that cannot answer while something is drafted counts against no message of the batch", async () => {

@@ -12,7 +12,8 @@ import { type Batch, QueueBatches } from "#functions/feeders/queue-batches.ts";
 import type { Feed, Feeder } from "#functions/feeder.ts";
 import type { FunctionsHouse } from "#functions/house.ts";
 import type { Invoker } from "#functions/invoker.ts";
-import { IN_HAND_MAX, IN_HAND_MIN, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
+import { Pace } from "#functions/pace.ts";
+import { IN_HAND_MAX, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
 import { type Fits, fitsOf, patternFlaw } from "#functions/pattern.ts";
 import { errorText } from "#engine/error-text.ts";
 import { sleep } from "#engine/sleep.ts";
@@ -40,6 +41,7 @@ class QueueFeed implements Feed {
   #declared: DeclaredFunction;
   #fits: Fits | null;
   #at: { readonly storeQueue: string; readonly runner: StageRunner<never> } | null = null;
+  readonly #pace = new Pace();
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
@@ -110,8 +112,10 @@ class QueueFeed implements Feed {
     const declared = (): DeclaredFunction => this.#declared;
     const inHand = (): number => {
       const { concurrency } = declared();
-      // Claims go in batches: what handlers are done with in the time of one claim lies ready for them.
-      return Math.min(IN_HAND_MAX, Math.max(IN_HAND_MIN, 2 * concurrency * onOf(declared()).batchSize));
+      const least = 2 * concurrency * onOf(declared()).batchSize;
+      // Fast handlers find more ready, or a claim would take longer than the calls; slow ones hold back nobody's messages.
+      const fast = 2 * this.#pace.inLastWindow(this.#house.engine.parts.clock.monotonicMs());
+      return Math.min(IN_HAND_MAX, Math.max(least, fast));
     };
     return {
       queue: storeQueue,
@@ -138,7 +142,10 @@ class QueueFeed implements Feed {
     const batches: Batch[] = this.#batches.divide(work, onOf(declared).batchSize);
     await Promise.all([
       ...gone.map((job) => context.guard(job, async () => void (await context.finish(job, done)))),
-      ...batches.map((batch) => this.#batches.run({ queue, declared, batch, context })),
+      ...batches.map(async (batch) => {
+        await this.#batches.run({ queue, declared, batch, context });
+        this.#pace.done(batch.taken.length, this.#house.engine.parts.clock.monotonicMs());
+      }),
     ]);
   }
 }
