@@ -11,6 +11,7 @@ import type { Settings } from "#config/settings.ts";
 import { openDirectory } from "#directory/directory.ts";
 import { openHttpDoor } from "#doors/http/door.ts";
 import { systemClock } from "#drivers/system/clock.ts";
+import { sha256Hex } from "#drivers/system/digest.ts";
 import { systemDice } from "#drivers/system/dice.ts";
 import { systemLog } from "#drivers/system/log.ts";
 import { MASTER_KEY_BYTES_MIN, systemSecrets } from "#drivers/system/secrets.ts";
@@ -152,11 +153,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
     region: settings.awsRegion,
   });
   const documents = new DocumentDesk(engine);
-  const shelf = new Shelf({
-    engine,
-    blobs,
-    sha256: async (bytes) => Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex"),
-  });
+  const shelf = new Shelf({ engine, blobs, sha256: sha256Hex });
   const functions =
     options.functions == null
       ? null

@@ -39,6 +39,8 @@ export const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "templates",
   "tenants",
   "topology",
+  "topology.json",
+  "topology.mmd",
   "u",
   "users",
   "webhooks",

@@ -114,7 +114,7 @@ const PLANTED: readonly Planted[] = [
   {
     name: "the lease of a living worker ends (heartbeats extend nothing)",
     seedsMax: 30,
-    caught: /in two calls at once/,
+    caught: /in two calls at once|is sent again without a reason/,
     plant: (store) => altered(store, { extend: async () => [] }),
   },
   {

@@ -22,15 +22,18 @@ type Run = {
   readonly context: StageContext;
 };
 
-/** Keys that are remembered because they were in a thread that was ended. */
+/** Keys that are remembered because they are to be tried by themselves. */
 const SUSPECTS_MAX = 10_000;
 
 /** Calls a handler with batches of messages, and ends their jobs. */
 export class QueueBatches {
   readonly #house: FunctionsHouse;
   readonly #invoker: Invoker;
-  /** Were under way when their thread ended. Another node finds out by itself. */
-  readonly #suspects = new Set<string>();
+  /**
+   * Tried by themselves, although no try of theirs is counted: `apart` because their batch failed, `alone` in a thread because
+   * theirs ended. Another node finds out by itself.
+   */
+  readonly #suspects = new Map<string, "apart" | "alone">();
 
   constructor(house: FunctionsHouse, invoker: Invoker) {
     this.#house = house;
@@ -43,8 +46,8 @@ export class QueueBatches {
     const fresh: Taken[] = [];
     for (const taken of work) {
       const { key, attempt } = taken.job;
-      const isSuspect = this.#suspects.has(key);
-      if (attempt > 1 || isSuspect) batches.push({ taken: [taken], alone: isSuspect });
+      const suspect = this.#suspects.get(key);
+      if (attempt > 1 || suspect !== undefined) batches.push({ taken: [taken], alone: suspect === "alone" });
       else fresh.push(taken);
     }
     for (let at = 0; at < fresh.length; at += batchSize) {
@@ -103,27 +106,17 @@ export class QueueBatches {
     const { taken } = run.batch;
     switch (ran.kind) {
       case "innocent":
-        for (const { job } of taken) this.#suspect(job.key);
+        for (const { job } of taken) this.#suspect(job.key, "alone");
         await this.#release(run);
         return "ended";
-      case "failed": {
-        const says = errorLine(ran.error);
-        await this.#endEach(
-          run,
-          taken.map((one) => ({ taken: one, says })),
-          ran.effects,
-        );
+      case "failed":
+        await this.#endWhole(run, errorLine(ran.error), ran.effects);
         return "ended";
-      }
       case "done": {
         for (const { job } of taken) this.#suspects.delete(job.key);
         const output = readQueueOutput(ran.output, taken);
         if (output.kind === "invalid") {
-          await this.#endEach(
-            run,
-            taken.map((one) => ({ taken: one, says: output.says })),
-            logOf(ran.effects),
-          );
+          await this.#endWhole(run, output.says, logOf(ran.effects));
           return "ended";
         }
         return await this.#endPart(run, output.failed, ran.effects);
@@ -154,6 +147,20 @@ export class QueueBatches {
     return "ended";
   }
 
+  /** Nobody knows who of them is to blame: whoever would be given up for it is tried once more, by himself. */
+  async #endWhole(run: Run, says: string, effects: DraftEffects): Promise<void> {
+    const { taken } = run.batch;
+    await Promise.all(
+      taken.map(async (one, at) => {
+        const own = at === 0 ? effects : {};
+        const isSpared = taken.length > 1 && this.#isSpent(run, one, one.job.attempt);
+        if (!isSpared) return await this.#endFailed(run, { taken: one, says }, own);
+        this.#suspect(one.job.key, "apart");
+        await this.#again(run, { taken: one, says }, "reset", own);
+      }),
+    );
+  }
+
   /** @param effects committed with the first. */
   async #endEach(run: Run, failed: readonly Failed[], effects: DraftEffects): Promise<void> {
     await Promise.all(failed.map((one, at) => this.#endFailed(run, one, at === 0 ? effects : {})));
@@ -162,20 +169,7 @@ export class QueueBatches {
   async #endFailed(run: Run, { taken, says }: Failed, effects: DraftEffects): Promise<void> {
     const { context, queue } = run;
     const { job, payload } = taken;
-    if (!this.#isSpent(run, taken, job.attempt)) {
-      const { clock, dice } = this.#house.engine.parts;
-      const dueMs = clock.nowMs() + retryDelayMs(job.attempt, dice.next());
-      const end = {
-        kind: "again",
-        payload: job.payload,
-        dueMs,
-        turn: job.turn,
-        attempts: "count",
-        error: says,
-      } as const;
-      await context.finish(job, { kind: "end", end, effects });
-      return;
-    }
+    if (!this.#isSpent(run, taken, job.attempt)) return await this.#again(run, { taken, says }, "count", effects);
     this.#suspects.delete(job.key);
     const target = queue.attributes.redrive?.deadLetterQueue ?? null;
     const receives = (payload.received ?? 0) + job.attempt;
@@ -191,15 +185,31 @@ export class QueueBatches {
     await context.finish(job, { kind: "end", end: { kind: "done" }, effects: gathered.effects });
   }
 
+  async #again(
+    { context }: Run,
+    { taken: { job }, says: error }: Failed,
+    attempts: "count" | "reset",
+    effects: DraftEffects,
+  ): Promise<void> {
+    const { clock, dice } = this.#house.engine.parts;
+    const dueMs = clock.nowMs() + retryDelayMs(job.attempt, dice.next());
+    const { payload, turn } = job;
+    await context.finish(job, {
+      kind: "end",
+      end: { kind: "again", payload, dueMs, turn, attempts, error },
+      effects,
+    });
+  }
+
   /** @param tries that have brought nothing. */
   #isSpent({ queue, declared }: Run, { payload }: Taken, tries: number): boolean {
     const { redrive } = queue.attributes;
     return redrive === null ? tries >= declared.attempts : (payload.received ?? 0) + tries >= redrive.receiveMax;
   }
 
-  #suspect(key: string): void {
+  #suspect(key: string, how: "apart" | "alone"): void {
     if (this.#suspects.size >= SUSPECTS_MAX) this.#suspects.clear();
-    this.#suspects.add(key);
+    this.#suspects.set(key, how);
   }
 
   async #release({ batch, context }: Run): Promise<void> {

@@ -17,6 +17,9 @@ import { type Fits, fitsOf, patternFlaw } from "#functions/pattern.ts";
 import type { DeclaredFunction } from "#ports/function-host.ts";
 import { EventView } from "#rules/event-view.ts";
 
+/** Batches of which it is remembered how often they failed: those of all partitions, and their halves. */
+const FAILURES_MAX = 1_000;
+
 /** Names of readers that are functions begin so. */
 export const STREAM_CONSUMER = "function:";
 
@@ -38,6 +41,8 @@ class StreamFeed implements Feed {
   readonly #invoker: Invoker;
   #declared: DeclaredFunction;
   #running: RunningConsumer | null = null;
+  /** How often batches that are tried again have failed in this process, by key. */
+  readonly #failures = new Map<string, number>();
   readonly #fits: Fits;
   readonly #watchesOwn: boolean;
 
@@ -91,16 +96,24 @@ class StreamFeed implements Feed {
 
   async #handle(events: readonly RecordedEvent[], signal: AbortSignal): Promise<ConsumerEffects> {
     const [first] = events;
-    if (first === undefined) return {};
+    const last = events.at(-1);
+    if (first === undefined || last === undefined) return {};
     const input = `[${events.map(streamInput).join(",")}]`;
-    const key = `stream:${this.#declared.name}/${first.position}`;
+    // Of these events and no others: a batch is halved, and read anew with more behind it.
+    const key = `stream:${this.#declared.name}/${first.position}-${last.position}/${events.length}`;
+    const attempt = (this.#failures.get(key) ?? 0) + 1;
     for (let alone = false; ; alone = true) {
       const { traceparent } = first;
-      const work = { declared: this.#declared, key, attempt: 1, input, traceparent, alone };
+      const work = { declared: this.#declared, key, attempt, input, traceparent, alone };
       const ran = await this.#invoker.run(work, signal);
-      if (ran.kind === "done") return ran.effects;
+      if (ran.kind === "done") {
+        this.#failures.delete(key);
+        return ran.effects;
+      }
       // Its thread was ended by another call: once more, by itself.
       if (ran.kind === "innocent" && !alone && !signal.aborted) continue;
+      if (this.#failures.size >= FAILURES_MAX) this.#failures.clear();
+      this.#failures.set(key, attempt);
       throw new BatchFailure(errorLine(ran.error), ran.effects);
     }
   }
