@@ -29,6 +29,11 @@ const GROUPS: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => ({ build: (await import("#cli/commands/init.ts")).initCommand }),
     },
     {
+      name: "import",
+      summary: "make a project of a serverless.yml",
+      load: async () => ({ build: (await import("#cli/commands/import.ts")).importCommand }),
+    },
+    {
       name: "test",
       summary: "run the tests of a project",
       load: async () => ({ build: (await import("#cli/commands/test.ts")).testCommand }),

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Command } from "commander";
-import { EXIT, type Exit, UsageFault } from "#cli/exit.ts";
+import { EXIT, type Exit } from "#cli/exit.ts";
+import { packageName, requireEmpty, writeNew } from "#cli/init/folder.ts";
 import { projectFiles } from "#cli/init/project-files.ts";
 import { tidingsDependency } from "#cli/init/dependency.ts";
 import { acting, command, examples, type Options } from "#cli/options.ts";
@@ -21,16 +21,10 @@ export function initCommand(world: World, answer: (exit: Exit) => void): Command
 
 function init(world: World, [given]: readonly string[], _options: Options): Promise<Exit> {
   const folder = resolve(world.cwd, given ?? ".");
-  const there = existsSync(folder) ? readdirSync(folder).filter((name) => name !== ".git") : [];
-  if (there.length > 0)
-    throw new UsageFault(
-      `${folder} is not empty (${there.slice(0, 3).join(", ")}); name a new folder: tidings init my-project`,
-    );
-  const files = projectFiles({ name: nameOf(folder), dependency: tidingsDependency(folder) });
+  requireEmpty(folder, "name a new folder: tidings init my-project");
+  const files = projectFiles({ name: packageName(folder), dependency: tidingsDependency(folder) });
   for (const [path, text] of files) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    // Somebody may have been faster: nothing of his is lost.
-    writeFileSync(join(folder, path), text, { flag: "wx" });
+    writeNew(folder, path, text);
     say(world.out, `  ${paint(world.out, "green", "+")} ${path}`);
   }
   say(world.out);
@@ -41,13 +35,4 @@ function init(world: World, [given]: readonly string[], _options: Options): Prom
   say(world.out);
   say(world.out, `${paint(world.out, "bold", "README.md")} goes on from there.`);
   return Promise.resolve(EXIT.ok);
-}
-
-/** A package's name made of the folder's. */
-function nameOf(folder: string): string {
-  const name = basename(folder)
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-_.]+/g, "-")
-    .replace(/^[-_.]+/, "");
-  return name === "" ? "my-notifications" : name;
 }

@@ -5,6 +5,7 @@ import { EXIT, type Exit, UsageFault } from "#cli/exit.ts";
 import { nextCursor, number, object, rows, text, timeMs } from "#cli/json.ts";
 import { acting, command, examples, type Options, repeated, withServer } from "#cli/options.ts";
 import { ago, count, grouped, paint, span, table } from "#cli/output.ts";
+import { applyQueues } from "#cli/queues-apply.ts";
 import { clean } from "#cli/text.ts";
 import { say, sayJson, type World } from "#cli/world.ts";
 import type { JsonObject } from "#domain/json.ts";
@@ -34,9 +35,17 @@ export function queuesCommand(world: World, answer: (exit: Exit) => void): Comma
     "do not ask",
   );
   const remove = named(command(world, "delete", "Delete a queue with its messages.")).option("--yes", "do not ask");
+  const apply = command(
+    world,
+    "apply",
+    "Make the queues of a JSON file, and set them as it says: one or an array of { name, visibility_ms, delay_ms, retention_ms, wait_ms, dead_letter: { queue, receive_max }, fifo, tags }. Others are left alone.",
+  )
+    .summary("make the queues that a file names, and set them")
+    .argument("<file.json>", "the file; - reads standard input");
   queues
     .addCommand(acting(withServer(list), world, answer, runList), { isDefault: true })
     .addCommand(acting(withServer(createOptions(world)), world, answer, runCreate))
+    .addCommand(acting(withServer(apply), world, answer, applyQueues))
     .addCommand(acting(withServer(show), world, answer, runShow))
     .addCommand(acting(withServer(send), world, answer, runSend))
     .addCommand(acting(withServer(redriveOptions(world)), world, answer, runRedrive))

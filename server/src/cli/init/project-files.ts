@@ -13,7 +13,7 @@ export function projectFiles({
     ["package.json", packageJson(name, dependency)],
     ["tsconfig.json", TSCONFIG],
     ["README.md", readme(name)],
-    [".gitignore", "node_modules/\n.tidings/\n"],
+    [".gitignore", GITIGNORE],
   ];
 }
 
@@ -61,7 +61,9 @@ export default defineConfig({
 });
 `;
 
-const TSCONFIG = `{
+export const GITIGNORE = "node_modules/\n.tidings/\n";
+
+export const TSCONFIG = `{
   "compilerOptions": {
     "target": "esnext",
     "module": "nodenext",
@@ -74,8 +76,9 @@ const TSCONFIG = `{
 }
 `;
 
-function packageJson(name: string, dependency: string): string {
-  const scripts = { dev: "tidings dev", start: "tidings start", test: "tidings test" };
+/** @param more scripts beside those that every project has. */
+export function packageJson(name: string, dependency: string, more: Readonly<Record<string, string>> = {}): string {
+  const scripts = { dev: "tidings dev", start: "tidings start", test: "tidings test", ...more };
   const json = { name, private: true, type: "module", scripts, dependencies: { tidings: dependency } };
   return `${JSON.stringify(json, null, 2)}\n`;
 }
