@@ -1,5 +1,7 @@
 /** Most jobs of one function in hand: what waits for a place of its concurrency must not fill the memory. */
 export const IN_HAND_MAX = 2_000;
+/** Most jobs of one claim: a store with one writer does nothing else meanwhile, which must not be felt at a door (some 6 ms). */
+export const CLAIM_MAX = 512;
 /** How often it is looked whether a queue was purged, deleted or made again by another node. */
 export const QUEUE_LOOK_MS = 1_000;
 /** How long calls under way may take when their function is taken away or the server stops serving it. */

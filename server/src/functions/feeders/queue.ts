@@ -13,7 +13,7 @@ import type { Feed, Feeder } from "#functions/feeder.ts";
 import type { FunctionsHouse } from "#functions/house.ts";
 import type { Invoker } from "#functions/invoker.ts";
 import { Pace } from "#functions/pace.ts";
-import { IN_HAND_MAX, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
+import { CLAIM_MAX, IN_HAND_MAX, QUEUE_LOOK_MS, STOP_GRACE_MS } from "#functions/limits.ts";
 import { type Fits, fitsOf, patternFlaw } from "#functions/pattern.ts";
 import { errorText } from "#engine/error-text.ts";
 import { sleep } from "#engine/sleep.ts";
@@ -123,7 +123,9 @@ class QueueFeed implements Feed {
         return { transactional: inHand(), bulk: 1 };
       },
       get batchMax() {
-        return inHand();
+        // Whole batches.
+        const { batchSize } = onOf(declared());
+        return Math.min(inHand(), batchSize * Math.max(1, Math.floor(CLAIM_MAX / batchSize)));
       },
       // Counted here, where a queue's redrive policy is known.
       attemptsMax: Number.MAX_SAFE_INTEGER,
