@@ -23,7 +23,14 @@ export type TriggerSpec =
       readonly startFrom: "latest" | "earliest";
       readonly filter: JsonObject | null;
     }
-  | { readonly kind: "http"; readonly method: HttpMethod; readonly path: string; readonly auth: "key" | "none" }
+  | {
+      readonly kind: "http";
+      readonly method: HttpMethod;
+      readonly path: string;
+      readonly auth: "key" | "none";
+      /** Origins of pages whose scripts may call it; `*`: of all. Absent: only pages of the server's own origin. */
+      readonly cors?: readonly string[];
+    }
   | { readonly kind: "schedule"; readonly when: ScheduleWhen; readonly timeZone: string }
   | { readonly kind: "blob"; readonly prefix: string };
 
@@ -111,6 +118,11 @@ export function stream<Data = unknown>(options: StreamOptions = {}): Trigger<rea
 export type HttpOptions = {
   /** `none`: anybody who reaches the port may call it. Default: an API key that may send. */
   readonly auth?: "key" | "none";
+  /**
+   * Pages of which other origins may call it by script (CORS): `["https://shop.example"]`, or `"*"` for all. No cookies go
+   * along. Default: none.
+   */
+  readonly cors?: "*" | readonly string[];
 };
 
 /**
@@ -122,7 +134,9 @@ export function http<Body = unknown>(
   path: string,
   options: HttpOptions = {},
 ): Trigger<HttpInput<Body>, HttpOutput> {
-  return { spec: { kind: "http", method, path, auth: options.auth ?? "key" } };
+  const { auth = "key", cors } = options;
+  const origins = cors === "*" ? ["*"] : cors;
+  return { spec: { kind: "http", method, path, auth, ...(origins === undefined ? {} : { cors: origins }) } };
 }
 
 /**

@@ -51,6 +51,8 @@ export function collectionsSeen(): readonly { readonly name: string; readonly in
 }
 
 const KINDS = ["queue", "event", "stream", "http", "schedule", "blob"];
+/** As browsers send it (RFC 6454). */
+const ORIGIN = /^https?:\/\/[^/\s,]+$/;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /** Whoever writes JavaScript, or casts, may declare anything. */
@@ -79,6 +81,8 @@ function specFlaw(spec: unknown): string | null {
     case "http":
       if (!METHODS.includes(one.method)) return `the method is one of ${METHODS.join(", ")}`;
       if (!["key", "none"].includes(one.auth)) return 'auth is "key" or "none"';
+      if (!(one.cors ?? []).every((origin) => origin === "*" || ORIGIN.test(origin)))
+        return 'cors is "*" or a list of origins such as "https://shop.example", without a path';
       return typeof one.path === "string" && one.path.startsWith("/") ? null : "the path begins with a slash";
     case "schedule":
       return one.when.kind === "rate"

@@ -57,6 +57,11 @@ test("each trigger of a serverless.yml is the one that does the same here", () =
   assert.deepEqual(triggersOf("- http: { path: api/a, method: get, private: true }"), [
     { kind: "http", method: "GET", path: "/api/a", auth: "key" },
   ]);
+  const cors = (value: string) =>
+    triggersOf(`- http: { path: api/a, method: get, cors: ${value} }`).map((on) => (on.kind === "http" ? on.cors : on));
+  assert.deepEqual(cors("true"), [["*"]]);
+  assert.deepEqual(cors("false"), [undefined]);
+  assert.deepEqual(cors("{ origin: 'https://shop.example', headers: [x] }"), [["https://shop.example"]]);
   assert.deepEqual(triggersOf("- httpApi: 'DELETE /users/{id}'"), [
     { kind: "http", method: "DELETE", path: "/api/users/:id", auth: "none" },
   ]);

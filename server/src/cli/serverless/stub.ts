@@ -54,7 +54,10 @@ function trigger(on: TriggerSpec): string {
       return call("stream", [], { ...rest, ...(maxAgeMs === null ? {} : { maxAgeMs }) });
     }
     case "http":
-      return call("http", [on.method, on.path], on.auth === "none" ? { auth: "none" } : {});
+      return call("http", [on.method, on.path], {
+        ...(on.auth === "none" ? { auth: "none" } : {}),
+        ...(on.cors === undefined ? {} : { cors: on.cors.includes("*") ? "*" : on.cors }),
+      });
     case "schedule":
       if (on.when.kind === "cron")
         return call("schedule", [on.when.expression, ...(on.timeZone === "UTC" ? [] : [on.timeZone])], {});

@@ -149,9 +149,30 @@ export class Triggers {
     const isOpen = !isTrue(at(given, "private")) && at(given, "authorizer") === undefined;
     if (at(given, "authorizer") !== undefined)
       this.#gap(given, "an authorizer becomes an API key; or check the call in the handler");
-    if (at(given, "cors") !== undefined && !isFalse(at(given, "cors")))
-      this.#gap(given, "there is no CORS: put page and server on one origin, or a proxy before them");
-    return [{ on: { kind: "http", method, path, auth: isOpen ? "none" : "key" }, notes: [], options: {} }];
+    const cors = this.#cors(at(given, "cors"));
+    const on = {
+      kind: "http",
+      method,
+      path,
+      auth: isOpen ? "none" : "key",
+      ...(cors === null ? {} : { cors }),
+    } as const;
+    return [{ on, notes: [], options: {} }];
+  }
+
+  /** Origins: `true` are all of them. */
+  #cors(tree: Tree | undefined): readonly string[] | null {
+    if (tree === undefined || isFalse(tree)) return null;
+    if (tree.kind !== "map") return ["*"];
+    const named = [
+      ...itemsOf(at(tree, "origins")),
+      ...itemsOf(at(tree, "origin")),
+      ...itemsOf(at(tree, "allowedOrigins")),
+    ];
+    const origins = named.flatMap((one) => (one.kind === "scalar" ? [String(one.value)] : []));
+    const fit = origins.filter((origin) => origin === "*" || /^https?:\/\/[^/\s,*]+$/.test(origin));
+    if (fit.length < origins.length) this.#gap(tree, "an origin has no path and no star here: https://shop.example");
+    return origins.length === 0 ? ["*"] : fit;
   }
 
   /** A path as ours: `/api/orders/:id`. */

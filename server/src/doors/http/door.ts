@@ -10,7 +10,7 @@ import {
   PATIENCE_CHECK_MS,
   REQUEST_MS_MAX,
 } from "#doors/http/limits.ts";
-import { findFunction, type FunctionPlace, functionServer } from "#doors/http/function-call.ts";
+import { findFunction, type FunctionPlace, functionServer, preflight } from "#doors/http/function-call.ts";
 import { ALLOWED, answerToConnect, hostProblem, noiseAnswerer } from "#doors/http/noise.ts";
 import type { Routes } from "#doors/http/route.ts";
 import { registerAll } from "#doors/http/routes/all.ts";
@@ -166,6 +166,7 @@ function nowhere(request: FastifyRequest, reply: FastifyReply, { paths, found }:
   const answer =
     hostProblem(request.raw) ??
     (found.kind === "bad" ? BAD_PATH : null) ??
+    preflight(doorway, request.raw) ??
     (request.method === "OPTIONS" && allow !== null
       ? { ...NO_CONTENT, headers: { allow } }
       : allow === null

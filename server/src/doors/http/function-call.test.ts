@@ -12,18 +12,23 @@ import { registerAll } from "#doors/http/routes/all.ts";
 import { FULL_KEY, givenHouse, READ_KEY, SEND_KEY } from "../../../test/given-http.ts";
 
 type Declared = Partial<Omit<DeclaredFunction, "on">> & {
-  readonly on?: { readonly method?: string; readonly path?: string; readonly auth?: "key" | "none" };
+  readonly on?: {
+    readonly method?: string;
+    readonly path?: string;
+    readonly auth?: "key" | "none";
+    readonly cors?: readonly string[];
+  };
 };
 
 function declared({ on = {}, ...given }: Declared = {}): DeclaredFunction {
-  const { method = "POST", path = "/api/customers/:id", auth = "key" } = on;
+  const { method = "POST", path = "/api/customers/:id", auth = "key", cors } = on;
   if (method !== "GET" && method !== "POST" && method !== "PUT" && method !== "PATCH" && method !== "DELETE")
     throw new Error(method);
   return {
     name: "customers",
     file: "functions/customers.ts",
     line: 4,
-    on: { kind: "http", method, path, auth },
+    on: { kind: "http", method, path, auth, ...(cors === undefined ? {} : { cors }) },
     timeoutMs: 30_000,
     concurrency: 10,
     attempts: 5,
@@ -117,6 +122,47 @@ test("a call reaches the handler with everything decoded once, and the answer is
   assert.equal(JSON.stringify(query), '{"x":"1+1,2","name":"Ada L","__proto__":"p"}');
   assert.deepEqual([body, text, caller], [{ name: "Ada" }, '{"name":"Ada"}', "send"]);
   assert.deepEqual([headers["x-mine"], headers.authorization, headers.cookie], ["yes", undefined, undefined]);
+});
+
+test("a page of another origin may call what says so, also when it fails, and a preflight is answered for it", async () => {
+  await using door = await given(declared({ on: { auth: "none", cors: ["https://shop.example"] } }));
+  door.state.answer = () => done({ status: 201, headers: { vary: "accept" }, body: 1 });
+  const call = async (origin: string) => {
+    const { headers } = await door.call("POST", "/api/customers/1", { headers: { origin } });
+    return [headers["access-control-allow-origin"], headers["vary"]];
+  };
+  assert.deepEqual(await call("https://shop.example"), ["https://shop.example", "accept, origin"]);
+  assert.deepEqual(await call("https://evil.example"), [undefined, "accept, origin"]);
+  door.state.answer = () => ({ kind: "failed", error: { name: "E", says: "x", at: null, stack: null }, effects: {} });
+  assert.deepEqual(await call("https://shop.example"), ["https://shop.example", "origin"]);
+  const ask = async (origin: string, method: string, names = "content-type, x-mine") => {
+    const { status, headers } = await door.call("OPTIONS", "/api/customers/1", {
+      headers: { origin, "access-control-request-method": method, "access-control-request-headers": names },
+    });
+    const [from, what, which] = ["origin", "methods", "headers"].map((name) => headers[`access-control-allow-${name}`]);
+    return [status, from, what, which];
+  };
+  assert.deepEqual(await ask("https://shop.example", "POST"), [
+    ...[204, "https://shop.example", "POST"],
+    "content-type, x-mine",
+  ]);
+  assert.deepEqual(await ask("https://evil.example", "POST"), [204, undefined, "POST", "content-type, x-mine"]);
+  // A method that is not there is no question about CORS.
+  assert.deepEqual(await ask("https://shop.example", "DELETE"), [204, undefined, undefined, undefined]);
+  assert.deepEqual((await ask("https://shop.example", "POST", "x".repeat(2_000))).at(-1), undefined);
+});
+
+test("a path that says nothing of other origins tells browsers nothing, and one for all tells everybody", async () => {
+  await using closed = await given(declared({ on: { auth: "none" } }));
+  const origin = "https://shop.example";
+  const asking = { origin, "access-control-request-method": "POST" };
+  const none = await closed.call("OPTIONS", "/api/customers/1", { headers: asking });
+  assert.deepEqual([none.status, none.headers["access-control-allow-origin"]], [204, undefined]);
+  await using open = await given(declared({ on: { auth: "key", cors: ["*"] } }));
+  const asked = await open.call("OPTIONS", "/api/customers/1", { headers: asking });
+  assert.deepEqual([asked.headers["access-control-allow-origin"], asked.headers["vary"]], ["*", undefined]);
+  const refused = await open.call("POST", "/api/customers/1", { headers: { origin, authorization: "Bearer wrong" } });
+  assert.deepEqual([refused.status, refused.headers["access-control-allow-origin"]], [401, "*"]);
 });
 
 test("an answer without a body says that it has none", async () => {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Answer, refusal, type TextAnswer } from "#doors/http/answer.ts";
 import { decodeText, readBody } from "#doors/http/body.ts";
+import { corsHeaders, preflightAnswer, preflightMethod } from "#doors/http/cors.ts";
 import { readOnce } from "#doors/http/idempotency.ts";
 import { readJson } from "#doors/http/json-text.ts";
 import { hostProblem } from "#doors/http/noise.ts";
@@ -34,8 +35,20 @@ import type { FoundRoute } from "#functions/http-routes.ts";
 /** What a path of a function leads to. Its segments are decoded once. */
 export type FunctionPlace = FoundRoute<HttpRoute> | { readonly kind: "bad" };
 
+/** What a browser asks before a page of another origin may call a function; null when it does not ask, or there is none. */
+export function preflight(doorway: Doorway, { method, url = "", headers }: IncomingMessage): TextAnswer | null {
+  const asked = preflightMethod(method, headers);
+  if (asked === null) return null;
+  const found = findFunction(doorway, { method: asked, url });
+  const cors = found.kind === "found" ? found.route.cors : undefined;
+  return cors === undefined ? null : preflightAnswer(cors, asked, headers);
+}
+
 /** Looks for a function's path; asked only for what none of our own routes has. */
-export function findFunction({ house }: Doorway, { method = "", url = "" }: IncomingMessage): FunctionPlace {
+export function findFunction(
+  { house }: Doorway,
+  { method = "", url = "" }: Pick<IncomingMessage, "method" | "url">,
+): FunctionPlace {
   const { functions } = house;
   if (functions === undefined || !servesDoors(house.nodes.self.role) || !url.startsWith("/")) return NONE;
   const path = url.split("?")[0] ?? "";
@@ -81,7 +94,10 @@ export function functionServer(
     const seen = meters.get(name) ?? instruments(place, house);
     meters.set(name, seen);
     const { trace, span } = traceCall(raw.headers["traceparent"], place, house);
-    const finish = (answer: Answer): void => {
+    const told = corsHeaders(route.cors, raw.headers);
+    const finish = (given: Answer): void => {
+      // What the handler says itself goes before.
+      const answer = given.kind === "stream" ? given : { ...given, headers: together(told, given.headers) };
       write(response, answer, trace, doorway.closing.aborted);
       const status = answer.kind === "stream" ? 200 : answer.status;
       seen(status, house.clock.monotonicMs() - beganMs);
@@ -91,6 +107,15 @@ export function functionServer(
       finish(answerToFault(fault, name, trace, house));
     });
   };
+}
+
+/** `vary` may be said by both. */
+function together(
+  told: Readonly<Record<string, string>>,
+  own: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const vary = [own["vary"], told["vary"]].filter((one) => one !== undefined);
+  return { ...told, ...own, ...(vary.length > 1 ? { vary: vary.join(", ") } : {}) };
 }
 
 type Served = {

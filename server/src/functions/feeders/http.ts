@@ -53,6 +53,8 @@ export interface HttpRoute {
   /** As declared. */
   readonly path: string;
   readonly auth: "key" | "none";
+  /** Origins of pages that may call it by script; undefined: none but ours. */
+  readonly cors: readonly string[] | undefined;
   /** @throws {StoreFault} when the store cannot commit now. */
   call(call: HttpCall): Promise<HttpCalled>;
 }
@@ -143,6 +145,10 @@ class HttpFeed implements Feed, HttpRoute {
 
   get auth(): "key" | "none" {
     return placeOf(this.declared).auth;
+  }
+
+  get cors(): readonly string[] | undefined {
+    return placeOf(this.declared).cors;
   }
 
   update(declared: DeclaredFunction): void {
