@@ -1,7 +1,20 @@
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { SETTINGS } from "#config/table.ts";
@@ -74,6 +87,74 @@ test("names of figures and labels are found in queries", () => {
   const query = 'max by (lane) (tidings_queue_jobs{job="x", state=~"a|b"}) / rate(process_cpu_seconds[5m])';
   assert.deepEqual([...namesIn(query)], ["tidings_queue_jobs", "process_cpu_seconds"]);
   assert.deepEqual(labelsOf(query), [["tidings_queue_jobs", "state"]]);
+});
+
+test("what the image is made of serves functions of a folder that holds nothing but them", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tidings-image-"));
+  const [app, data] = [join(folder, "app"), join(folder, "data")];
+  try {
+    const said = readFileSync(join(ROOT, "deploy/Dockerfile"), "utf8");
+    const copied = Array.from(said.matchAll(/^COPY (?!--)(.+)$/gm), ([, paths = ""]) => paths.split(" "));
+    const ignored = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
+    for (const paths of copied) {
+      const to = join(app, paths.at(-1) ?? "");
+      for (const path of paths.slice(0, -1)) {
+        assert.ok(ignored.includes(`!${path}`), `.dockerignore keeps ${path} from the build`);
+        const isFile = /\.\w+$/.test(path);
+        cpSync(join(ROOT, path), isFile && paths.at(-1)?.endsWith("/") === true ? join(to, basename(path)) : to, {
+          recursive: true,
+        });
+      }
+    }
+    // What npm does there: packages, and links to the workspaces that were copied and named.
+    const workspaces = Array.from(said.matchAll(/--workspace (\w+)/g), ([, name = ""]) => name);
+    assert.deepEqual(
+      workspaces.toSorted(),
+      readdirSync(app)
+        .filter((name) => !name.includes("."))
+        .toSorted(),
+    );
+    mkdirSync(join(app, "node_modules/@tidings"), { recursive: true });
+    for (const name of readdirSync(join(ROOT, "node_modules"))) {
+      if (name === "tidings" || name === "@tidings" || name === ".bin") continue;
+      symlinkSync(join(ROOT, "node_modules", name), join(app, "node_modules", name));
+    }
+    for (const workspace of workspaces) {
+      const { name } = JSON.parse(readFileSync(join(app, workspace, "package.json"), "utf8")) as { name: string };
+      symlinkSync(join(app, workspace), join(app, "node_modules", name));
+    }
+    mkdirSync(join(data, "functions"), { recursive: true });
+    writeFileSync(join(data, "package.json"), '{"type": "module"}');
+    writeFileSync(
+      join(data, "tidings.config.ts"),
+      'import { defineConfig } from "tidings";\nexport default defineConfig({ functions: { settings: { word: "hello" } } });\n',
+    );
+    writeFileSync(
+      join(data, "functions/hello.ts"),
+      `import { defineFunction, http } from "tidings";
+export default defineFunction({
+  on: http("GET", "/api/hello", { auth: "none" }),
+  handler: (_, { settings }) => ({ body: settings }),
+});
+`,
+    );
+    const child = spawn(process.execPath, [join(app, "server/bin/tidings.cjs"), "start", "--json"], {
+      cwd: data,
+      env: { PATH: process.env["PATH"], PORT: "0", TIDINGS_DATA_DIR: join(data, "kept"), TIDINGS_LOG: "silent" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const [line] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+      const { url } = JSON.parse(line.split("\n")[0] ?? "") as { url: string };
+      const answer = await fetch(`${url}/api/hello`);
+      assert.deepEqual([answer.status, await answer.json()], [200, { word: "hello" }]);
+    } finally {
+      child.kill("SIGTERM");
+      if (child.exitCode === null) await once(child, "exit");
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("every setting that deploy/ names exists", () => {
