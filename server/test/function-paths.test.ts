@@ -21,17 +21,14 @@ async function given(functions: Readonly<Record<string, DefinedFunction>>) {
   const state: { before: () => void; after: () => void } = { before: () => {}, after: () => {} };
   const store = openMemoryStore({ clock, faults: { before: () => state.before(), after: () => state.after() } });
   const inner = await givenHouse({ store, clock });
-  const { engine, secrets, queues, events, rules, documents, blobs, shelf } = inner.house;
-  const open = openFunctions(
-    {
-      ...{ engine, secrets, queues, events, rules: () => rules, documents, blobs, readSend: sendReader() },
-      host: inlineHost({ functions, clock }),
-      send: { draft: () => Promise.reject(new Error("nothing is sent here")) },
-      subscriptions: openDirectory(engine, secrets).subscriptions,
-      region: "us-east-1",
-    },
-    shelf,
-  );
+  const { engine, secrets, queues, events, rules, documents, blobs } = inner.house;
+  const open = openFunctions({
+    ...{ engine, secrets, queues, events, rules: () => rules, documents, blobs, readSend: sendReader() },
+    host: inlineHost({ functions, clock }),
+    send: { draft: () => Promise.reject(new Error("nothing is sent here")) },
+    subscriptions: openDirectory(engine, secrets).subscriptions,
+    region: "us-east-1",
+  });
   const news = await open.book.reload();
   assert.deepEqual(news.faults, []);
   const { app, close } = await buildHttpApp({
@@ -165,17 +162,14 @@ test("what two functions declare runs for one of them, and the other says where 
   const fine = defineFunction({ on: queue("path-orders"), handler: () => {} });
   const clock = systemClock();
   await using inner = await givenHouse({ clock });
-  const { engine, secrets, queues, events, rules, documents, blobs, shelf } = inner.house;
-  const open = openFunctions(
-    {
-      ...{ engine, secrets, queues, events, rules: () => rules, documents, blobs, readSend: sendReader() },
-      host: inlineHost({ functions: { one, two, ours, late, fine }, clock }),
-      send: { draft: () => Promise.reject(new Error("nothing is sent here")) },
-      subscriptions: openDirectory(engine, secrets).subscriptions,
-      region: "us-east-1",
-    },
-    shelf,
-  );
+  const { engine, secrets, queues, events, rules, documents, blobs } = inner.house;
+  const open = openFunctions({
+    ...{ engine, secrets, queues, events, rules: () => rules, documents, blobs, readSend: sendReader() },
+    host: inlineHost({ functions: { one, two, ours, late, fine }, clock }),
+    send: { draft: () => Promise.reject(new Error("nothing is sent here")) },
+    subscriptions: openDirectory(engine, secrets).subscriptions,
+    region: "us-east-1",
+  });
   await open.book.reload();
   const { functions } = await open.desk.list();
   assert.deepEqual(

@@ -1,5 +1,4 @@
 import { openThreadHost } from "#drivers/threads/open.ts";
-import type { Shelf } from "#blobs/shelf.ts";
 import type { FunctionsHouse } from "#functions/house.ts";
 import { type OpenFunctions, openFunctions } from "#functions/open.ts";
 import type { FunctionsPlace } from "#ports/functions-place.ts";
@@ -9,10 +8,10 @@ export type RunningFunctions = OpenFunctions & AsyncDisposable;
 
 export function runFunctions(
   house: Omit<FunctionsHouse, "host">,
-  { place, shelf, watch }: { readonly place: FunctionsPlace; readonly shelf: Shelf; readonly watch: boolean },
+  { place, watch }: { readonly place: FunctionsPlace; readonly watch: boolean },
 ): RunningFunctions {
   const host = openThreadHost({ place, log: house.engine.parts.log });
-  const functions = openFunctions({ ...house, host }, shelf);
+  const functions = openFunctions({ ...house, host });
   if (watch) functions.book.watch();
   return { ...functions, [Symbol.asyncDispose]: () => host[Symbol.asyncDispose]() };
 }

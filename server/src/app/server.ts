@@ -33,6 +33,7 @@ import { Shelf } from "#blobs/shelf.ts";
 import { keepIndexes } from "#documents/build-indexes.ts";
 import { DocumentDesk } from "#documents/desk.ts";
 import type { BookNews } from "#functions/book.ts";
+import { filesToListeners } from "#functions/feeders/blob-listeners.ts";
 import { functionTarget } from "#functions/feeders/event.ts";
 import type { FunctionsPlace } from "#ports/functions-place.ts";
 import type { Store } from "#ports/store.ts";
@@ -154,6 +155,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
   });
   const documents = new DocumentDesk(engine);
   const shelf = new Shelf({ engine, blobs, sha256: sha256Hex });
+  shelf.onPut(filesToListeners(engine));
   const functions =
     options.functions == null
       ? null
@@ -164,7 +166,7 @@ export async function runServer(settings: Settings, options: ServerOptions): Pro
               ...{ readSend: sendReader(), documents, subscriptions: directory.subscriptions, blobs },
               region: settings.awsRegion,
             },
-            { place: options.functions, shelf, watch: options.dev },
+            { place: options.functions, watch: options.dev },
           ),
         );
   if (options.onFunctions !== undefined) functions?.book.onNews(options.onFunctions);

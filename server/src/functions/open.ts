@@ -1,8 +1,8 @@
-import type { Shelf } from "#blobs/shelf.ts";
 import type { Engine } from "#engine/engine.ts";
 import { FunctionBook } from "#functions/book.ts";
 import { type FunctionDesk, functionDesk } from "#functions/desk.ts";
-import { BLOB_QUEUE, blobFeeder } from "#functions/feeders/blob.ts";
+import { blobFeeder } from "#functions/feeders/blob.ts";
+import { BLOB_QUEUE } from "#functions/feeders/blob-listeners.ts";
 import { EVENT_QUEUE, eventFeeder, forgetEventRules } from "#functions/feeders/event.ts";
 import { HttpFeeder } from "#functions/feeders/http.ts";
 import { keepSchedules, scheduleFeeder } from "#functions/feeders/schedule.ts";
@@ -27,13 +27,13 @@ export type OpenFunctions = {
 };
 
 /** Joins what makes up users' functions. Before the engine starts; `book.reload()` loads them after. */
-export function openFunctions(house: FunctionsHouse, shelf: Shelf): OpenFunctions {
+export function openFunctions(house: FunctionsHouse): OpenFunctions {
   const { engine, host, queues, documents, rules, region } = house;
   const calls = new HostInvoker(house);
   const invoker = new TalliedInvoker(calls, engine.parts.clock);
   engine.addStage(messagesStage(queues));
   const http = new HttpFeeder(engine, invoker);
-  const blobs = blobFeeder(engine, shelf, invoker);
+  const blobs = blobFeeder(engine, invoker);
   const feeders = [
     http,
     queueFeeder(house, invoker),

@@ -3,7 +3,7 @@
  * beside them, so it cannot be out of date.
  */
 import { DEFAULT_BUS, OWN_BUS, parseArn } from "#domain/arn.ts";
-import { BLOB_QUEUE } from "#functions/feeders/blob.ts";
+import { BLOB_QUEUE } from "#functions/feeders/blob-listeners.ts";
 import { EVENT_QUEUE } from "#functions/feeders/event.ts";
 import { SCHEDULE_QUEUE } from "#functions/feeders/schedule.ts";
 import { STREAM_CONSUMER } from "#functions/feeders/stream.ts";

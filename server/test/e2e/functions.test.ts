@@ -173,3 +173,25 @@ test("poison lies in the dead-letter queue, and is done when its function is men
   await until("all are done", async () => (await done()) === 5);
   await until("nothing is left", async () => (await lying(program, "dead")) + (await lying(program, "orders")) === 0);
 });
+
+test("a file that comes to a server without functions waits for those that want it", async () => {
+  await using home = new Home();
+  const photos = `
+import { collection, defineFunction, blob } from "tidings";
+const counters = collection("counters");
+export default defineFunction({
+  on: blob("photos/"),
+  handler: async (file, { documents }) => documents.put(counters, "photo", { count: (await file.text()).length }),
+});`;
+  const env = project(home, { "photos.ts": photos });
+  const first = await home.start(env);
+  await until("it listens", async () => (await first.get<{ readonly results: object[] }>("/functions")).results.length);
+  await first.stop();
+  const bare = await home.start();
+  const answer = await bare.call("PUT", "/blobs/photos/a.png", "12345", { "content-type": "image/png" });
+  assert.equal(answer.status, 201, await answer.text());
+  await bare.stop();
+  const second = await home.start(env);
+  await until("it was called", async () => (await count(second, "photo")) === 5);
+  await second.stop();
+});

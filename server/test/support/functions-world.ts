@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
 import type { DefinedFunction } from "tidings";
-import { Shelf } from "#blobs/shelf.ts";
 import { openDirectory } from "#directory/directory.ts";
 import { DocumentDesk } from "#documents/desk.ts";
 import { storeCollection } from "#documents/names.ts";
@@ -58,15 +56,11 @@ export function openFunctionsOn(engine: Engine, pipeline: Pipeline, host: Functi
   });
   // Nobody here has files.
   const blobs = openMemoryBlobStore({ clock: engine.parts.clock });
-  const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-  const functions = openFunctions(
-    {
-      ...{ engine, host, documents, events, blobs, secrets: testSecrets, queues: queues.desk, rules: () => rules.desk },
-      ...{ send: pipeline.accept, readSend: sendReader(), region: REGION },
-      subscriptions: openDirectory(engine, testSecrets).subscriptions,
-    },
-    new Shelf({ engine, blobs, sha256 }),
-  );
+  const functions = openFunctions({
+    ...{ engine, host, documents, events, blobs, secrets: testSecrets, queues: queues.desk, rules: () => rules.desk },
+    ...{ send: pipeline.accept, readSend: sendReader(), region: REGION },
+    subscriptions: openDirectory(engine, testSecrets).subscriptions,
+  });
   const always = (): boolean => true;
   return {
     ...{ engine, events, rules, schemas, documents, functions, queues: queues.desk },

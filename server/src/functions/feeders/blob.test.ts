@@ -9,7 +9,8 @@ import { type MemoryStore, openMemoryStore } from "#drivers/memory/store.ts";
 import { systemClock } from "#drivers/system/clock.ts";
 import { NO_ORIGIN } from "#engine/change.ts";
 import { Engine } from "#engine/engine.ts";
-import { BLOB_LISTENERS, blobFeeder } from "#functions/feeders/blob.ts";
+import { blobFeeder } from "#functions/feeders/blob.ts";
+import { BLOB_LISTENERS, filesToListeners } from "#functions/feeders/blob-listeners.ts";
 import type { Invoker, Ran, Work } from "#functions/invoker.ts";
 import type { DeclaredFunction } from "#ports/function-host.ts";
 import { silentLog } from "#ports/log.ts";
@@ -43,7 +44,8 @@ async function given(before?: { readonly store: MemoryStore }) {
       return await state.answer(work);
     },
   };
-  const feeder = blobFeeder(engine, shelf, invoker);
+  shelf.onPut(filesToListeners(engine));
+  const feeder = blobFeeder(engine, invoker);
   await engine.start();
   return {
     ...{ store, engine, feeder, works, state },

@@ -5,33 +5,28 @@
  *                                          └──▶ one call (one-job.ts)
  *
  * Who listens lies in the store, so that every node that takes a file gives it to them: also one whose copy of the function is
- * broken, or is being read anew. Only a server that is started without a folder of functions gives files to nobody. A
- * function listens no longer when a node loads without it (`tidy`); what lies in its queue then stays there.
+ * broken or is being read anew, and one that has no folder of functions. A function listens no longer when a node loads without it (`tidy`); what lies in its queue then stays there.
  */
-import type { Shelf, StoredBlob } from "#blobs/shelf.ts";
-import type { Document } from "#domain/document.ts";
-import type { NewJob } from "#domain/job.ts";
-import type { DraftEffects } from "#engine/draft.ts";
 import type { Engine } from "#engine/engine.ts";
 import type { StageRunner } from "#engine/stage-runner.ts";
 import type { Feed, Feeder } from "#functions/feeder.ts";
+import {
+  BLOB_LISTENERS,
+  BLOB_QUEUE,
+  type FilePayload,
+  type Listener,
+  LISTENERS_MAX,
+} from "#functions/feeders/blob-listeners.ts";
 import { oneJobStage, type Tried } from "#functions/feeders/one-job.ts";
 import type { Invoker } from "#functions/invoker.ts";
 import { STOP_GRACE_MS } from "#functions/limits.ts";
 import type { DeclaredFunction } from "#ports/function-host.ts";
 import { StoreFault } from "#ports/store.ts";
 
-/** Queues of files for functions begin so; behind it comes the function's name. */
-export const BLOB_QUEUE = "blob:";
-/** Who listens: id = the function's name, body = `Listener`. */
-export const BLOB_LISTENERS = "function_blobs";
-/** Functions that listen; more than a folder holds. */
-const LISTENERS_MAX = 1_000;
 /** A file's name has no more. */
 const PREFIX_CHARS_MAX = 512;
 
-type Listener = { readonly prefix: string };
-type Payload = Tried & Pick<StoredBlob, "name" | "bytes" | "contentType" | "sha256" | "blobId">;
+type Payload = Tried & FilePayload;
 
 export interface BlobFeeder extends Feeder {
   /**
@@ -42,8 +37,8 @@ export interface BlobFeeder extends Feeder {
   tidy(declared: readonly DeclaredFunction[], faulty: readonly string[]): Promise<void>;
 }
 
-export function blobFeeder(engine: Engine, shelf: Pick<Shelf, "onPut">, invoker: Invoker): BlobFeeder {
-  shelf.onPut((file, traceparent) => jobsFor(engine, file, traceparent));
+/** Who puts asks `filesToListeners`, whether functions are loaded there or not. */
+export function blobFeeder(engine: Engine, invoker: Invoker): BlobFeeder {
   return {
     kind: "blob",
     faultOf: (declared) =>
@@ -67,31 +62,6 @@ async function listen(engine: Engine, declared: DeclaredFunction): Promise<void>
   if (known?.body === body) return;
   const verdict = await engine.submit({ puts: [{ ...key, body, when: "always", nowMs: clock.nowMs() }] });
   if (verdict.kind === "overloaded") throw new StoreFault("store.busy", "Too much waits for a commit");
-}
-
-/** A job for each function that listens to files of this name. @throws {StoreFault} */
-async function jobsFor(engine: Engine, file: StoredBlob, traceparent: string | null): Promise<DraftEffects> {
-  const listeners = await engine.parts.store.listDocuments({ collection: BLOB_LISTENERS, limit: LISTENERS_MAX });
-  const names = listeners.filter((listener) => file.name.startsWith(prefixIn(listener))).map(({ id }) => id);
-  return { jobs: names.map((name) => ({ job: jobOf(engine, name, { file, traceparent }), hand: null })) };
-}
-
-type Put = { readonly file: StoredBlob; readonly traceparent: string | null };
-
-function jobOf(engine: Engine, listener: string, { file, traceparent }: Put): NewJob {
-  const queue = BLOB_QUEUE + listener;
-  const { name, bytes, contentType, sha256, blobId } = file;
-  const payload: Payload = { name, bytes, contentType, sha256, blobId };
-  return {
-    // Another put of the same name has other bytes, and is another job.
-    key: `${queue}/${blobId}`,
-    queue,
-    lane: "transactional",
-    turn: engine.turn(queue, "transactional", ""),
-    dueMs: 0,
-    payload: JSON.stringify(payload),
-    traceparent,
-  };
 }
 
 async function forgetOthers(
@@ -134,11 +104,6 @@ class BlobFeed implements Feed {
   update(declared: DeclaredFunction): void {
     this.#declared = declared;
   }
-}
-
-function prefixIn({ body }: Document): string {
-  // Only `listen` writes there.
-  return (JSON.parse(body) as Listener).prefix;
 }
 
 /** The book starts this feeder for files only. */
