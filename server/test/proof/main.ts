@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { lookAtMachine } from "./machine.ts";
 import { failuresOf, pageOf, type Proof } from "./page.ts";
-import { PLANTED_FILE, PROMISES } from "./promises.ts";
+import { PLANTED_FILES, PROMISES } from "./promises.ts";
 import { propertyFiles, type Ran, ROOT, runScript, runTests } from "./run.ts";
 
 /*
@@ -17,8 +17,8 @@ const PAGE = "docs/proof.md";
 const SOAK = "bench/results/soak.json";
 const MINUTE_MS = 60_000;
 /** How often, and how long at most: the limits are several times what two cores need. */
-const FULL = { kills: 200, seeds: 1_000, requests: 100_000, limitMs: 60 * MINUTE_MS };
-const QUICK = { kills: 10, seeds: 50, requests: 2_000, limitMs: 15 * MINUTE_MS };
+const FULL = { kills: 200, seeds: 1_000, functionSeeds: 200, requests: 100_000, limitMs: 60 * MINUTE_MS };
+const QUICK = { kills: 10, seeds: 50, functionSeeds: 50, requests: 2_000, limitMs: 15 * MINUTE_MS };
 const SEED = 1;
 
 async function main(): Promise<0 | 1 | 2> {
@@ -28,22 +28,26 @@ async function main(): Promise<0 | 1 | 2> {
     return 2;
   }
   const { quick, out } = options;
-  const { kills, seeds, requests, limitMs } = quick ? QUICK : FULL;
+  const { kills, seeds, functionSeeds, requests, limitMs } = quick ? QUICK : FULL;
   const startMs = performance.now();
   const machine = lookAtMachine();
-  const simulate = await told("simulation/main.ts", "simulate", ["--seeds", `${seeds}`], limitMs);
+  const simulated = (profile: string, often: number) =>
+    told("simulation/main.ts", "simulate", ["--profile", profile, "--seeds", `${often}`], limitMs);
+  const simulate = await simulated("people", seeds);
+  const simulateEvents = await simulated("events", seeds);
+  const simulateFunctions = await simulated("functions", functionSeeds);
   const kill9 = await told("crash/kill9.ts", "kill9", ["--kills", `${kills}`, "--seed", `${SEED}`], limitMs);
   const fuzz = await told("fuzz/main.ts", "fuzz", ["--requests", `${requests}`, "--seed", `${SEED}`], limitMs);
   const shown = PROMISES.flatMap((promised) => promised.shown);
   const files = shown.flatMap((one) => (one.by === "tests" ? one.files : []));
   say("the tests …");
-  const { lines, properties } = await runTests([...new Set([...files, PLANTED_FILE, ...propertyFiles()])], limitMs);
+  const { lines, properties } = await runTests([...new Set([...files, ...PLANTED_FILES, ...propertyFiles()])], limitMs);
   const proof: Proof = {
     date: new Date().toISOString().slice(0, 10),
     minutes: Math.round((performance.now() - startMs) / MINUTE_MS),
     quick,
     machine,
-    runs: { simulate, kill9, fuzz, soak: soak() },
+    runs: { simulate, simulateEvents, simulateFunctions, kill9, fuzz, soak: soak() },
     tests: lines,
     properties,
   };

@@ -1,5 +1,5 @@
 /** The commands whose results the page is made of. */
-export type Command = "kill9" | "simulate" | "fuzz" | "soak";
+export type Command = "kill9" | "simulate" | "simulateEvents" | "simulateFunctions" | "fuzz" | "soak";
 
 /** What shows a promise. Files that are not there yet are named on the page as missing. */
 export type Promised = {
@@ -30,7 +30,14 @@ export const PROMISES: readonly Promised[] = [
         "server/test/crash/stop.test.ts",
         "server/test/crash/store.test.ts",
       ),
-      { by: "simulate", what: "simulated deaths between any two awaits" },
+      tests(
+        "kills while rules match, and of users' functions",
+        "server/test/crash/rules.test.ts",
+        "server/test/e2e/functions-kill.test.ts",
+      ),
+      { by: "simulate", what: "simulated deaths between any two awaits: messages to people" },
+      { by: "simulateEvents", what: "the same for events, rules, queues and webhooks" },
+      { by: "simulateFunctions", what: "the same for users' functions" },
     ],
   },
   {
@@ -51,6 +58,8 @@ export const PROMISES: readonly Promised[] = [
       tests("the audit finds what is planted", "server/test/crash/audit.test.ts"),
       tests("repeats counted at every place of death", "server/test/simulation/crash-points.test.ts"),
       { by: "simulate", what: "every repeat has a reason" },
+      { by: "simulateFunctions", what: "what a handler emits is there once, and nothing of a call that failed" },
+      tests("functions on three nodes, of which one is killed", "server/test/e2e/nodes-functions.test.ts"),
       tests("idempotency keys", "server/src/doors/http/idempotency.test.ts", "server/src/pipeline/idempotency.test.ts"),
     ],
   },
@@ -64,8 +73,11 @@ export const PROMISES: readonly Promised[] = [
         "server/src/engine/consumer.test.ts",
         "server/src/drivers/sqlite/store.test.ts",
       ),
+      { by: "simulateEvents", what: "groups of FIFO queues, from producer to receiver" },
+      { by: "simulateFunctions", what: "groups of FIFO queues and subjects of the journal, to and from handlers" },
+      tests("FIFO queues", "server/src/queues/fifo.test.ts"),
     ],
-    missing: "FIFO groups come with the SQS door, runs with automations.",
+    missing: "runs come with automations.",
   },
   {
     promise: "nothing after no",
@@ -101,9 +113,14 @@ export const PROMISES: readonly Promised[] = [
         "mail servers and webhooks in trouble",
         "server/test/e2e/mail-trouble.test.ts",
         "server/test/e2e/webhook.test.ts",
+        "server/src/webhooks/trouble.test.ts",
+      ),
+      tests(
+        "functions that loop, leak, crash or exit, and whose fault it was",
+        "server/src/drivers/threads/host.test.ts",
+        "server/src/functions/feeders/blame.test.ts",
       ),
     ],
-    missing: "functions are not built yet.",
   },
   {
     promise: "bounded",
@@ -139,7 +156,11 @@ export const PROMISES: readonly Promised[] = [
 ];
 
 /** Shown beside the promises: that the simulation finds bugs. */
-export const PLANTED_FILE = "server/test/simulation/planted.test.ts";
+export const PLANTED_FILES: readonly string[] = [
+  "server/test/simulation/planted.test.ts",
+  "server/test/simulation/events/planted.test.ts",
+  "server/test/simulation/functions/planted.test.ts",
+];
 
 function tests(what: string, ...files: readonly string[]): Shown {
   return { by: "tests", what, files };
