@@ -24,7 +24,15 @@ export class EventRules {
 
   /** What of them starts the function with this key. */
   of(id: string): readonly (ReadTrigger & { readonly line: number })[] {
-    return this.#ofFunctions.get(logicalId(id)) ?? [];
+    const found = this.#ofFunctions.get(logicalId(id)) ?? [];
+    this.#ofFunctions.delete(logicalId(id));
+    return found;
+  }
+
+  /** When all functions have asked: what was for others becomes a gap each. */
+  tellLeft(): void {
+    for (const [id, triggers] of this.#ofFunctions)
+      for (const { line } of triggers) this.#gaps.push({ line, says: `its target ${id} is no function of this file` });
   }
 
   #rule(resource: Resource, triggers: Triggers): readonly PlannedRule[] {

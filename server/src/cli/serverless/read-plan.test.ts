@@ -149,6 +149,8 @@ functions:
   off: { handler: a.b, events: [{ schedule: { rate: rate(1 day), enabled: false } }] }
 resources:
   Resources:
+    Files: { Type: "AWS::S3::Bucket", Properties: { NotificationConfiguration: {} } }
+    Lost: { Type: "AWS::Events::Rule", Properties: { EventPattern: { source: [a] }, Targets: [{ Arn: !GetAtt XLambdaFunction.Arn }] } }
     Cache: { Type: "AWS::ElastiCache::CacheCluster" }
     Role: { Type: "AWS::IAM::Role" }`);
   assert.deepEqual(
@@ -168,7 +170,9 @@ resources:
     "8 POST /api/all is taken by line 7",
     "9 the trigger schedule is not enabled; left out",
     "9 off: nothing starts it; no file is made",
-    "12 Cache: there is nothing like AWS::ElastiCache::CacheCluster here",
+    "12 Files: give its function the trigger s3 instead",
+    "13 its target XLambdaFunction is no function of this file",
+    "14 Cache: there is nothing like AWS::ElastiCache::CacheCluster here",
   ]);
 });
 

@@ -39,6 +39,7 @@ export function readPlan(text: string, nowMs: number): ReadPlan {
   const triggers = new Triggers(resources, gaps, nowMs);
   const rules = new EventRules(resources, triggers, gaps);
   const functions = readFunctions(root, { resources, triggers, rules, gaps });
+  rules.tellLeft();
   const settings = readSettings(root, resources, gaps);
   const service = at(root, "service", "name") ?? at(root, "service");
   const plan: Plan = {

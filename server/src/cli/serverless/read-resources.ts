@@ -6,7 +6,7 @@ import { INDEXES_MAX } from "#documents/names.ts";
 
 /** Types of resources that have no like here because nothing is missing without them. */
 const NEEDLESS =
-  /^AWS::(?:IAM|Logs|CloudWatch|KMS|ApiGateway|ApiGatewayV2|CloudFormation|XRay)::|^AWS::(?:Lambda::Permission|SQS::QueuePolicy|S3::BucketPolicy|SNS::TopicPolicy|S3::Bucket|Events::EventBus|Events::EventBusPolicy|Events::Rule|SNS::Topic)$/;
+  /^AWS::(?:IAM|Logs|CloudWatch|KMS|ApiGateway|ApiGatewayV2|CloudFormation|XRay)::|^AWS::(?:Lambda::Permission|SQS::QueuePolicy|S3::BucketPolicy|SNS::TopicPolicy|Events::EventBus|Events::EventBusPolicy|Events::Rule|SNS::Topic)$/;
 
 /** Queues and collections that the resources are; what they are not is told. */
 export function readResources(
@@ -19,7 +19,11 @@ export function readResources(
     const { id, type, line } = resource;
     if (type === "AWS::SQS::Queue") queues.push(queueOf(resource, resources, gaps));
     else if (type === "AWS::DynamoDB::Table") collections.push(collectionOf(resource, resources, gaps));
-    else if (!NEEDLESS.test(type)) gaps.push({ line, says: `${id}: there is nothing like ${type} here` });
+    else if (type === "AWS::S3::Bucket") {
+      const notices = at(resource.properties, "NotificationConfiguration");
+      if (notices !== undefined)
+        gaps.push({ line: notices.line, says: `${id}: give its function the trigger s3 instead` });
+    } else if (!NEEDLESS.test(type)) gaps.push({ line, says: `${id}: there is nothing like ${type} here` });
   }
   return { queues, collections };
 }
