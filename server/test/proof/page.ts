@@ -319,7 +319,7 @@ const LIMITS = `## What this does not show
 
 - Many nodes on Postgres: [faults-tested.md](faults-tested.md) breaks them, and the suite has some of it; the simulation and
   kill9 are of one process on SQLite.
-- Of functions, sends, files and several nodes are not simulated. kill9 sends to people only; events, rules and functions are
+- Of functions, files and several nodes are not simulated. kill9 sends to people only; events, rules and functions are
   killed by the tests that are named above.
 - The power cut is a model: what was synced is there, in whole writes. A disk that lies about its sync is not in it.
 - The mail server is on the same machine. How the world's servers behave is another matter; \`server/test/mail-servers\` has

@@ -138,6 +138,7 @@ export const FUNCTION_KINDS = [
   "functions.inLine",
   "functions.ticked",
   "functions.dead",
+  "functions.wrote",
   "functions.reloaded",
   // The machine.
   "process.stoppedDrained",

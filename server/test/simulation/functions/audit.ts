@@ -3,7 +3,7 @@ import type { DeadJob } from "#domain/job.ts";
 import type { Store } from "#ports/store.ts";
 import type { QueueDesk } from "#queues/desk.ts";
 import type { Promises } from "../events/promises.ts";
-import { GROUPS, isPoison, LINE, MARKS, type Message, NEXT, ORDER, WORK_DEAD } from "./house.ts";
+import { addressOf, GROUPS, isPoison, LINE, MARKS, type Message, NEXT, ORDER, WORK_DEAD } from "./house.ts";
 
 const EVERYTHING = 1_000_000;
 
@@ -13,6 +13,7 @@ export class Audit {
   readonly #queues: QueueDesk;
   readonly #settle: <T>(asked: Promise<T>) => Promise<T>;
   dead = 0;
+  mails = 0;
 
   constructor(promises: Promises, queues: QueueDesk, settle: <T>(asked: Promise<T>) => Promise<T>) {
     this.#promises = promises;
@@ -50,6 +51,7 @@ export class Audit {
     }
     holds(times("work") === worked.length, `the counter says ${times("work")} of ${worked.length} messages`);
     this.#heard({ worked, times, letters });
+    await this.#written(store, worked, times);
     await this.#lined(store, worked, letters);
     this.#ticked(events.filter(({ type }) => type === "ticked").length, marks);
   }
@@ -70,6 +72,23 @@ export class Audit {
     holds(times("read") === read, `the reader counts ${times("read")}, and has read ${read}`);
     const done = worked.filter((n) => times(`heard/${n}`) === 1).length;
     holds(times("heard") === done, `the listener counts ${times("heard")}, and has heard ${done}`);
+  }
+
+  /** Each call that was committed has written its mail once, and it was sent. */
+  async #written(store: Store, worked: readonly number[], times: (name: string) => number): Promise<void> {
+    const { holds } = this.#promises;
+    const { messages } = await store.listMessages({}, { after: null, limit: EVERYTHING });
+    const mails = new Map<string, number>();
+    for (const { recipient, status } of messages) {
+      mails.set(recipient, (mails.get(recipient) ?? 0) + 1);
+      holds(status === "SENT", () => `the mail to ${recipient} is ${status}`);
+    }
+    holds(!mails.has(addressOf(-1)), "a mail of a call that failed was accepted");
+    for (const n of worked) {
+      const [wanted, found] = [times(`heard/${n}`), mails.get(addressOf(n)) ?? 0];
+      holds(found === wanted, () => `of ${n} was told ${wanted} times, by ${found} mails`);
+    }
+    this.mails = messages.length;
   }
 
   /** Each group has its messages once, in the order in which the calls that sent them were committed. */

@@ -346,6 +346,7 @@ class FunctionSimulation {
     const audit = new Audit(this.#promises, this.#living().queues, (asked) => this.#world.settle(asked));
     await audit.look(store, this.#sent, this.#numbers);
     this.#counts.add("functions.dead", audit.dead);
+    this.#counts.add("functions.wrote", audit.mails);
     this.#counts.isOver = true;
   }
 

@@ -32,6 +32,11 @@ export function isPoison(n: number): boolean {
   return n % 13 === 7;
 }
 
+/** Who is written to when a message was worked. */
+export function addressOf(n: number): string {
+  return `p${n}@example.com`;
+}
+
 /** What is declared, which a reload changes. */
 export type Sizes = { readonly batchSize: number; readonly concurrency: number };
 
@@ -43,10 +48,11 @@ export function simulated(
   const options = { concurrency, timeoutMs: TIMEOUT_MS, attempts: 8 };
   const dawdle = (): Promise<void> => machine.dawdle("functions.slow", SLOW_CHANCE, SLOW_MS_MAX);
   /** Fails now and then, after it has emitted something that nobody may see. */
-  const mayFail = (chance: number, { events, queues }: Context): void => {
+  const mayFail = (chance: number, { events, queues, send }: Context): void => {
     if (!machine.happens(chance)) return;
     events.raise({ type: "never" });
     queues.send(NEXT, { n: -1 });
+    send({ to: { email: addressOf(-1) }, content: { title: "Never", body: "" } });
     machine.counts.add("functions.threw");
     throw new Error("bad luck");
   };
@@ -88,6 +94,7 @@ export function simulated(
         await dawdle();
         await mark(context, `heard/${data.n}`);
         await mark(context, "heard");
+        context.send({ to: { email: addressOf(data.n) }, content: { title: "Worked", body: String(data.n) } });
         mayFail(0.05, context);
         context.events.raise({ type: "heard", data });
         machine.counts.add("functions.heard");

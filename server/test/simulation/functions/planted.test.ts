@@ -128,6 +128,27 @@ const PLANTED: readonly Planted[] = [
       }),
   },
   {
+    name: "what a handler sends is accepted in another commit than the end of its job",
+    seedsMax: 10,
+    caught: /by \d+ mails/,
+    plant: (store) =>
+      altered(store, {
+        async commit(given) {
+          const sends = ({ job, messages = [] }: Unit): boolean =>
+            job?.ref.key.startsWith("function:listen") === true && messages.length > 0;
+          const first = given.filter(sends).map(({ requests = [], messages = [] }): Unit => ({ requests, messages }));
+          if (first.length > 0) await store.commit(first);
+          return await store.commit(
+            given.map((unit) => {
+              if (!sends(unit)) return unit;
+              const { requests: _, messages: __, ...end } = unit;
+              return end;
+            }),
+          );
+        },
+      }),
+  },
+  {
     name: "what a call emitted is kept although it failed",
     seedsMax: 5,
     caught: /other effects|call that failed|ends/,
