@@ -33,6 +33,8 @@ export type Call = {
   readonly bytes?: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** How long nothing may come before it is given up. Default: a minute. */
+  readonly patienceMs?: number;
 };
 
 export type Answer = {
@@ -136,7 +138,7 @@ export class Client {
     const options: RequestOptions = {
       method,
       agent: this.#agent,
-      timeout: ANSWER_MS_MAX,
+      timeout: call.patienceMs ?? ANSWER_MS_MAX,
       ...(call.signal === undefined ? {} : { signal: call.signal }),
       headers: {
         accept,

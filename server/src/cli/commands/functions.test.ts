@@ -129,17 +129,52 @@ test("a function is called by hand with what a file says, and its failure is the
   const failed = await ran(["functions", "invoke", "f", "--data", "-", ...server.flags], wishes);
   assert.equal(failed.exit, EXIT.no);
   assert.match(failed.out, /✗ f .*[\s\S]*TypeError: x is not a function/);
-  await ran(["functions", "invoke", "f", ...server.flags], wishes);
   assert.deepEqual(
     server.asked.map(({ body }) => body),
-    [{ input: { a: 1 } }, { input: [2] }, {}],
+    [{ input: { a: 1 } }, { input: [2] }],
   );
   for (const wrong of ["{", "@none.json"]) {
     const { exit, err } = await ran(["functions", "invoke", "f", "--data", wrong, ...server.flags], wishes);
     assert.equal(exit, EXIT.usage);
     assert.match(err, /--data/);
   }
-  assert.equal(server.asked.length, 3);
+  const both = await ran(["functions", "invoke", "f", "--data", "1", "--body", "1", ...server.flags], wishes);
+  assert.deepEqual([both.exit, /not both/.test(both.err)], [EXIT.usage, true]);
+  assert.equal(server.asked.length, 2);
+});
+
+test("of what a handler is given by hand, the part is enough that somebody thinks of", async () => {
+  let trigger: object = {};
+  await using server = await fakeServer({
+    "GET /functions/f": () => ({ body: { ...CHARGE, trigger } }),
+    "POST /functions/f/invoke": () => ({ body: { id: "01", outcome: "done", output: null, logs: [], took_ms: 1 } }),
+  });
+  const given = async (kind: string, spec: object, ...line: readonly string[]) => {
+    trigger = { kind, says: "", spec };
+    const { exit, err } = await ran(["functions", "invoke", "f", ...line, ...server.flags], { nowMs });
+    const body = server.asked.at(-1)?.body as { readonly input: unknown } | undefined;
+    return exit === EXIT.ok ? body?.input : err;
+  };
+  const body = ["--body", '{"n":1}'];
+  const time = new Date(NOW).toISOString();
+  const event = { id: `by-hand-${NOW}`, source: "shop", type: "by-hand", subject: null, time, data: { n: 1 } };
+  assert.deepEqual(await given("queue", { queue: "q" }, ...body), [
+    {
+      ...{ id: "by-hand", body: { n: 1 }, text: '{"n":1}', attributes: {} },
+      ...{ groupId: null, receiveCount: 1, sentMs: NOW },
+    },
+  ]);
+  assert.deepEqual(
+    await given("event", { pattern: { source: ["shop"], "detail-type": [{ prefix: "a" }] } }, ...body),
+    event,
+  );
+  assert.deepEqual(await given("stream", { filter: { source: ["shop"] } }, ...body), [{ ...event, position: 0 }]);
+  assert.deepEqual(await given("schedule", {}), { scheduled: time, scheduledMs: NOW });
+  assert.deepEqual(await given("http", { method: "POST", path: "/api/x/:id" }, ...body), {
+    ...{ method: "POST", path: "/api/x/:id", params: { id: "id" }, query: {}, headers: {} },
+    ...{ body: { n: 1 }, text: '{"n":1}', caller: null },
+  });
+  assert.match(String(await given("blob", { prefix: "" }, ...body)), /tidings blobs put/);
 });
 
 test("reloading tells how many run, and what does not", async () => {

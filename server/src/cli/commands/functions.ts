@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { openClient } from "#cli/access.ts";
 import { type Client, segment } from "#cli/client.ts";
 import { EXIT, type Exit, UsageFault } from "#cli/exit.ts";
+import { inputOf } from "#cli/function-input.ts";
 import { nextCursor, number, object, rows, text, timeMs } from "#cli/json.ts";
 import { acting, command, examples, type Options, withServer } from "#cli/options.ts";
 import { ago, count, dateTime, grouped, paint, span, type Style, table } from "#cli/output.ts";
@@ -15,6 +16,8 @@ const LOGS_MAX = 1_000;
 const LOGS_DEFAULT = 20;
 /** How often `--follow` looks: what a handler says is there with the commit that ends its call. */
 const FOLLOW_MS = 500;
+/** Longest call of a function (docs/functions.md), and a moment more. */
+const CALL_MS_MAX = 910_000;
 
 export function functionsCommand(world: World, answer: (exit: Exit) => void): Command {
   const functions = command(
@@ -37,7 +40,8 @@ export function functionsCommand(world: World, answer: (exit: Exit) => void): Co
     "Call a function now. What it emits is committed. Exit code 1 when it fails; nothing of that is kept but its log.",
   )
     .summary("call a function now")
-    .option("--data <json>", "what the handler is given: JSON, @FILE, or - for standard input (default: null)");
+    .option("--body <json>", "of the message or call, or the event's data; the rest is made up (default: null)")
+    .option("--data <json>", "all of what the handler is given: JSON, @FILE, or - for standard input");
   const reload = command(world, "reload", "Read all functions anew. Exit code 1 when a file cannot be loaded.");
   functions
     .addCommand(acting(withServer(command(world, "list", "List functions (the default).")), world, answer, runList), {
@@ -52,7 +56,7 @@ export function functionsCommand(world: World, answer: (exit: Exit) => void): Co
       examples(
         ["tidings functions", "what is loaded, and how does it do?"],
         ["tidings functions logs welcome --follow", "what does it say?"],
-        ['tidings functions invoke nightly --data \'{"scheduled":"2026-11-22T06:00:00Z"}\'', "try it now"],
+        ["tidings functions invoke charge --body '{\"amount\": 12}'", "try it now"],
       ),
     );
   return functions;
@@ -242,10 +246,17 @@ function showError(world: World, error: JsonObject): void {
 }
 
 async function runInvoke(world: World, [name = ""]: readonly string[], options: Options): Promise<Exit> {
-  const input = await readInput(world, options.text("data"));
+  if (options.text("data") !== null && options.text("body") !== null)
+    throw new UsageFault("say --body or --data, not both");
+  const whole = await readInput(world, options.text("data"), "--data");
+  const part = await readInput(world, options.text("body"), "--body");
   using client = await openClient(world, options);
-  const body = input === null ? "{}" : `{"input":${input}}`;
-  const invoked = object((await client.call("POST", `functions/${segment(name)}/invoke`, { text: body })).body);
+  const path = `functions/${segment(name)}`;
+  // JSON that was looked at just now.
+  const body = JSON.parse(part ?? "null") as Json;
+  const input = whole ?? JSON.stringify(inputOf(object(await client.get(path)), body, world.clock.nowMs()));
+  const call = { text: `{"input":${input}}`, patienceMs: CALL_MS_MAX };
+  const invoked = object((await client.call("POST", `${path}/invoke`, call)).body);
   const isDone = text(invoked, "outcome") === "done";
   if (options.flag("json")) sayJson(world, invoked);
   else {
@@ -262,14 +273,14 @@ async function runInvoke(world: World, [name = ""]: readonly string[], options: 
 }
 
 /** JSON text, looked at before a server is asked. */
-async function readInput(world: World, data: string | null): Promise<string | null> {
+async function readInput(world: World, data: string | null, option: string): Promise<string | null> {
   if (data === null) return null;
-  const given = data === "-" || data.startsWith("@") ? await readText(world, data.replace(/^@/, ""), "--data") : data;
+  const given = data === "-" || data.startsWith("@") ? await readText(world, data.replace(/^@/, ""), option) : data;
   try {
     JSON.parse(given);
     return given;
   } catch (error) {
-    throw new UsageFault(`--data must be JSON, @FILE or - (${error instanceof Error ? error.message : "?"})`);
+    throw new UsageFault(`${option} must be JSON, @FILE or - (${error instanceof Error ? error.message : "?"})`);
   }
 }
 
