@@ -25,7 +25,7 @@ export function judge(plan: Plan, heard: Heard, operations: readonly Operation[]
   if (declared === undefined) return `${status} is not documented for this operation: ${body.slice(0, 200)}`;
   if (plan.method === "HEAD") return body === "" ? null : "an answer to HEAD has a body";
   if (declared.size === 0) return body === "" ? null : `${status} has a body, and none is documented`;
-  const fits = declared.get(type);
+  const fits = declared.get(type) ?? declared.get("*/*");
   if (fits === undefined) return `${status} is documented as ${[...declared.keys()].join(", ")}, and came as ${type}`;
   return heard.endless || fits(body) ? null : `${status} does not fit its schema: ${body.slice(0, 300)}`;
 }

@@ -196,8 +196,12 @@ export class Receivers {
         stage.counts.add("queues.deleted");
         const receives = message.receiveCount - kept.receivedBefore;
         stage.promises.holds(
-          // What lay in a queue that was purged since is gone, whether or not it is swept away already.
-          state === null || state.attempt > receives || kept.generation !== stage.queues.generationOf(kept.queue),
+          // What lay in a queue that was purged since is gone, whether or not it is swept away already. A dead letter that was
+          // moved back has begun anew: its old receipts are of a life that is over.
+          state === null ||
+            state.attempt > receives ||
+            kept.fate === "moved" ||
+            kept.generation !== stage.queues.generationOf(kept.queue),
           () => `${kept.key} was deleted with an answer after ${receives} receives, and is there still`,
         );
       }

@@ -58,10 +58,11 @@ export class RuleLedger {
   readonly #replayed = new Map<string, Set<string>>();
   readonly #cameAs = new Set<string>();
   readonly #replays = new Map<string, { readonly archive: string; readonly there: ReadonlySet<string> }>();
-  /** Place in the journal, by id; every producer of the simulation gives ids that no other one gives. */
-  readonly #kept = new Map<string, number>();
+  /** Place in the journal and own time, by id; every producer of the simulation gives ids that no other one gives. */
+  readonly #kept = new Map<string, Pick<RecordedEvent, "position" | "timeMs">>();
   /** The journal has forgotten what is before this place. */
   #oldest = 0;
+  #olderThanMs = 0;
   /** How much was told, by kind. */
   readonly counts = { events: 0, queued: 0, sent: 0, posted: 0, dead: 0, archived: 0, replayed: 0 };
   /** What a call of an endpoint that was taken already is excused by. */
@@ -71,8 +72,9 @@ export class RuleLedger {
     this.#promises = promises;
   }
 
-  /** The journal may have forgotten something. */
-  trimmed({ first, last }: Pick<JournalBounds, "first" | "last">): void {
+  /** The journal may have forgotten something; of what says that it is older than that, also what came last. */
+  trimmed({ first, last }: Pick<JournalBounds, "first" | "last">, olderThanMs: number): void {
+    this.#olderThanMs = Math.max(this.#olderThanMs, olderThanMs);
     this.#oldest = Math.max(this.#oldest, first === 0 ? last + 1 : first);
   }
 
@@ -110,13 +112,13 @@ export class RuleLedger {
     }
   }
 
-  #foreign({ id, position }: RecordedEvent): void {
+  #foreign({ id, position, timeMs }: RecordedEvent): void {
     const before = this.#kept.get(id);
     this.#promises.holds(
-      before === undefined || before < this.#oldest,
-      () => `the event ${id} is in the journal twice, at ${before} and ${position}`,
+      before === undefined || before.position < this.#oldest || before.timeMs < this.#olderThanMs,
+      () => `the event ${id} is in the journal twice, at ${before?.position} and ${position}`,
     );
-    this.#kept.set(id, position);
+    this.#kept.set(id, { position, timeMs });
     this.counts.events += 1;
   }
 

@@ -63,7 +63,7 @@ function registerPut(routes: Routes, { shelf }: House): void {
       "The body is the file, of any content type, up to 20 MB. The answer comes when it is on disk. `If-None-Match: *` refuses to replace one (409).",
     rawBytesMax: BLOB_BYTES_MAX,
     answers: { 200: { says: "Replaced", body: BlobView }, 201: { says: "New", body: BlobView } },
-    faults: ["conflict.exists", "conflict.changed"],
+    faults: ["request.unsupported_type", "conflict.exists", "conflict.changed"],
   });
 }
 
@@ -86,7 +86,7 @@ function registerNamed(routes: Routes, { shelf }: House): void {
     description:
       "To be saved, not shown: whatever it holds cannot act as a page of ours. `If-None-Match` with its `ETag` asks whether it is another one.",
     answers: {
-      200: { says: "The file, with the content type that it was put with", type: UNKNOWN_TYPE },
+      200: { says: "The file, with the content type that it was put with", type: "*/*" },
       304: { says: "It is the one that the caller has" },
     },
     faults: ["thing.unknown"],
